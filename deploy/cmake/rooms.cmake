@@ -1,0 +1,51 @@
+# One CMake target per room.
+#
+# A room's headers are reachable only through the room's own include root, which holds a link to
+# the room's folder and nothing else. A source file that includes a header of a room which its
+# target does not link therefore does not compile.
+
+add_library(homolog_options INTERFACE)
+target_compile_options(homolog_options INTERFACE -Wall -Wextra -Werror -Wno-psabi
+                                                 -fno-omit-frame-pointer)
+if(HOMOLOG_SANITIZE)
+  target_compile_options(homolog_options INTERFACE -fsanitize=${HOMOLOG_SANITIZE}
+                                                   -fno-sanitize-recover=undefined)
+  target_link_options(homolog_options INTERFACE -fsanitize=${HOMOLOG_SANITIZE})
+endif()
+
+# homolog_pch(NAME HEADERS... LINK libs...): a precompiled header that rooms reuse by name.
+function(homolog_pch name)
+  cmake_parse_arguments(ARG "" "" "HEADERS;LINK" ${ARGN})
+  file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/pch/${name}.cc CONTENT "")
+  add_library(${name} STATIC ${CMAKE_BINARY_DIR}/pch/${name}.cc)
+  target_link_libraries(${name} PRIVATE homolog_options ${ARG_LINK})
+  target_precompile_headers(${name} PRIVATE ${ARG_HEADERS})
+endfunction()
+
+# homolog_room(NAME SOURCES... LINK targets... [PCH name]): the static library homolog_NAME made
+# of the current folder.
+function(homolog_room name)
+  cmake_parse_arguments(ARG "" "PCH" "SOURCES;LINK" ${ARGN})
+  set(target homolog_${name})
+  file(RELATIVE_PATH folder ${CMAKE_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR})
+  set(root ${CMAKE_BINARY_DIR}/rooms/${name})
+  cmake_path(GET folder PARENT_PATH parent)
+  file(MAKE_DIRECTORY ${root}/${parent})
+  file(CREATE_LINK ${CMAKE_CURRENT_SOURCE_DIR} ${root}/${folder} SYMBOLIC)
+  add_library(${target} STATIC ${ARG_SOURCES})
+  target_include_directories(${target} PUBLIC ${root})
+  target_link_libraries(${target} PRIVATE homolog_options ${ARG_LINK})
+  if(ARG_PCH)
+    target_precompile_headers(${target} REUSE_FROM ${ARG_PCH})
+  endif()
+endfunction()
+
+# homolog_binary(NAME SOURCES... LINK targets... [PCH name]): an executable in bin/.
+function(homolog_binary name)
+  cmake_parse_arguments(ARG "" "PCH" "SOURCES;LINK" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE homolog_options ${ARG_LINK})
+  if(ARG_PCH)
+    target_precompile_headers(${name} REUSE_FROM ${ARG_PCH})
+  endif()
+endfunction()

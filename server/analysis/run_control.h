@@ -1,0 +1,28 @@
+// What a long computation tells its caller, and what the caller can tell it.
+#ifndef HOMOLOG_SERVER_ANALYSIS_RUN_CONTROL_H_
+#define HOMOLOG_SERVER_ANALYSIS_RUN_CONTROL_H_
+
+#include <cstdint>
+#include <string_view>
+
+#include "absl/status/status.h"
+
+namespace homolog::analysis {
+
+// Thread-safety: the computation calls from its own thread only.
+class RunControl {
+ public:
+  virtual ~RunControl() = default;
+  // Asked between batches: anything but OK ends the computation with that status.
+  virtual absl::Status Check() { return absl::OkStatus(); }
+  // What begins now, for people.
+  virtual void OnStage(std::string_view /*stage*/) {}
+  // Tokens that will go through a model in all, said once before the first.
+  virtual void OnTotalTokens(int64_t /*tokens*/) {}
+  // `tokens` more went through a model.
+  virtual void OnTokens(int64_t /*tokens*/) {}
+};
+
+}  // namespace homolog::analysis
+
+#endif  // HOMOLOG_SERVER_ANALYSIS_RUN_CONTROL_H_

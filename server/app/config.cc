@@ -1,0 +1,137 @@
+#include "server/app/config.h"
+
+#include <cmath>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/flags/flag.h"
+#include "absl/flags/parse.h"
+#include "absl/flags/usage.h"
+#include "absl/flags/usage_config.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "common/error.h"
+#include "common/text.h"
+#include "server/app/version.h"
+
+ABSL_FLAG(std::string, repository, "",
+          "Folder of models: <model>/<step>/{config.json, model.safetensors}. Required.");
+ABSL_FLAG(std::string, data, "",
+          "Folder of the store (results, operations, data sets); created where missing. Required.");
+ABSL_FLAG(
+    std::string, listen, "127.0.0.1:7431",
+    "HOST:PORT of gRPC. There is no encryption and no authentication yet: leave it on loopback "
+    "unless the network is trusted.");
+ABSL_FLAG(std::string, admin, "127.0.0.1:7432",
+          "HOST:PORT of HTTP with /metrics, /healthz and /readyz; empty: none.");
+ABSL_FLAG(std::string, device, "auto",
+          "auto (the first CUDA device, else the CPU), cpu or cuda:N.");
+ABSL_FLAG(int, threads, 0, "Threads of one computation on the CPU, 0 (one per core) to 1024.");
+ABSL_FLAG(
+    std::string, memory_budget, "",
+    "Most device memory that weights and moments may take, as 12GiB or a number of bytes; empty: "
+    "80% of the device's memory.");
+ABSL_FLAG(int, queue_limit, 256, "Tasks that may wait for the device, 1 to 100000.");
+ABSL_FLAG(int, drain_timeout, 10, "Seconds that open calls have to end at shutdown, 0 to 3600.");
+ABSL_FLAG(bool, check, false, "Validate the configuration and exit.");
+
+namespace homolog::app {
+namespace {
+
+absl::Status Invalid(const std::string& flag, const std::string& value, const std::string& right) {
+  return InvalidArgument("INVALID_FLAG",
+                         absl::StrCat("--", flag, " is ", Quoted(value), "; ", right),
+                         {{"flag", flag}});
+}
+
+// "--memory-budget=1" becomes "--memory_budget=1": absl knows flags by their C++ names only.
+std::vector<std::string> Normalise(int argc, char** argv) {
+  std::vector<std::string> arguments(argv, argv + argc);
+  for (size_t i = 1; i < arguments.size() && arguments[i] != "--"; ++i) {
+    if (!absl::StartsWith(arguments[i], "--")) continue;
+    for (size_t c = 2; c < arguments[i].size() && arguments[i][c] != '='; ++c) {
+      if (arguments[i][c] == '-') arguments[i][c] = '_';
+    }
+  }
+  return arguments;
+}
+
+absl::Status CheckRange(const std::string& flag, int64_t value, int64_t low, int64_t high) {
+  if (value >= low && value <= high) return absl::OkStatus();
+  return Invalid(flag, absl::StrCat(value), absl::StrCat("must be ", low, " to ", high));
+}
+
+absl::Status Validate(const Config& config) {
+  if (config.repository.empty()) return Invalid("repository", "", "name the folder of models");
+  if (config.data.empty()) return Invalid("data", "", "name the folder of the store");
+  HOMOLOG_RETURN_IF_ERROR(CheckAddress("listen", config.listen));
+  if (!config.admin.empty()) HOMOLOG_RETURN_IF_ERROR(CheckAddress("admin", config.admin));
+  HOMOLOG_RETURN_IF_ERROR(CheckRange("threads", config.threads, 0, 1024));
+  HOMOLOG_RETURN_IF_ERROR(CheckRange("queue-limit", config.queue_limit, 1, 100000));
+  return CheckRange("drain-timeout", config.drain_seconds, 0, 3600);
+}
+
+}  // namespace
+
+absl::Status CheckAddress(const std::string& flag, const std::string& address) {
+  const size_t colon = address.rfind(':');
+  int port = -1;
+  const bool valid = colon != std::string::npos && colon > 0 &&
+                     absl::SimpleAtoi(address.substr(colon + 1), &port) && port >= 0 &&
+                     port <= 65535;
+  return valid ? absl::OkStatus()
+               : Invalid(flag, address, "must be HOST:PORT, such as 127.0.0.1:7431");
+}
+
+absl::StatusOr<int64_t> ParseBytes(const std::string& flag, const std::string& text) {
+  constexpr std::pair<absl::string_view, double> kUnits[] = {
+      {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40}, {"kB", 1e3},
+      {"MB", 1e6},     {"GB", 1e9},     {"TB", 1e12},    {"B", 1},        {"", 1}};
+  for (const auto& [unit, factor] : kUnits) {
+    double number = 0;
+    if (!absl::EndsWith(text, unit)) continue;
+    if (!absl::SimpleAtod(text.substr(0, text.size() - unit.size()), &number)) continue;
+    const double bytes = number * factor;
+    if (std::isfinite(bytes) && bytes >= 1 && bytes < 0x1p62) return static_cast<int64_t>(bytes);
+  }
+  return Invalid(flag, text, "must be a number of bytes above 0, such as 12GiB or 500MB");
+}
+
+absl::StatusOr<Config> ReadConfig(int argc, char** argv) {
+  absl::SetProgramUsageMessage(
+      "homologd --repository DIR --data DIR [flags]: serves analyses of universal neurons.");
+  absl::FlagsUsageConfig usage;
+  usage.version_string = [] { return absl::StrCat("homologd ", kVersion, "\n"); };
+  usage.contains_help_flags = [](absl::string_view file) {
+    return absl::EndsWith(file, "server/app/config.cc");
+  };
+  absl::SetFlagsUsageConfig(usage);
+  std::vector<std::string> arguments = Normalise(argc, argv);
+  std::vector<char*> pointers;
+  for (std::string& argument : arguments) pointers.push_back(argument.data());
+  const std::vector<char*> rest =
+      absl::ParseCommandLine(static_cast<int>(pointers.size()), pointers.data());
+  if (rest.size() > 1) {
+    return InvalidArgument("INVALID_FLAG", absl::StrCat("unexpected argument ", Quoted(rest[1]),
+                                                        "; homologd takes flags only (--help)"));
+  }
+  Config config;
+  config.repository = absl::GetFlag(FLAGS_repository);
+  config.data = absl::GetFlag(FLAGS_data);
+  config.listen = absl::GetFlag(FLAGS_listen);
+  config.admin = absl::GetFlag(FLAGS_admin);
+  config.device = absl::GetFlag(FLAGS_device);
+  config.threads = absl::GetFlag(FLAGS_threads);
+  config.queue_limit = absl::GetFlag(FLAGS_queue_limit);
+  config.drain_seconds = absl::GetFlag(FLAGS_drain_timeout);
+  config.check = absl::GetFlag(FLAGS_check);
+  if (const std::string budget = absl::GetFlag(FLAGS_memory_budget); !budget.empty()) {
+    HOMOLOG_ASSIGN_OR_RETURN(config.memory_budget_bytes, ParseBytes("memory-budget", budget));
+  }
+  HOMOLOG_RETURN_IF_ERROR(Validate(config));
+  return config;
+}
+
+}  // namespace homolog::app

@@ -1,0 +1,40 @@
+// The configuration of homologd: flags, validated before the first thread starts.
+//
+// Thread-safety: a value.
+#ifndef HOMOLOG_SERVER_APP_CONFIG_H_
+#define HOMOLOG_SERVER_APP_CONFIG_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+
+namespace homolog::app {
+
+struct Config {
+  std::string repository;           // folder of models
+  std::string data;                 // folder of the store; created where missing
+  std::string listen;               // HOST:PORT of gRPC
+  std::string admin;                // HOST:PORT of HTTP; empty: none
+  std::string device;               // auto, cpu, cuda:N
+  int threads = 0;                  // intra-op; 0: one per core
+  int64_t memory_budget_bytes = 0;  // 0: 80% of the device's memory
+  int queue_limit = 0;              // tasks that may wait for the device
+  int drain_seconds = 0;            // time that open calls have at shutdown
+  bool check = false;               // validate and exit
+};
+
+// Reads the command line (and --flagfile). Flags may be written with '-' or '_' between words.
+// INVALID_ARGUMENT naming the flag, its value and what would be right. Prints and exits for --help
+// and for flags that do not exist.
+absl::StatusOr<Config> ReadConfig(int argc, char** argv);
+
+// INVALID_ARGUMENT unless `address` is HOST:PORT; `flag` names it in the message.
+absl::Status CheckAddress(const std::string& flag, const std::string& address);
+
+// Bytes of "12GiB", "500MB", "1073741824". INVALID_ARGUMENT otherwise.
+absl::StatusOr<int64_t> ParseBytes(const std::string& flag, const std::string& text);
+
+}  // namespace homolog::app
+
+#endif  // HOMOLOG_SERVER_APP_CONFIG_H_

@@ -1,0 +1,214 @@
+#include "server/app/server.h"
+
+#include <glog/logging.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+
+#include <atomic>
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "common/error.h"
+#include "common/text.h"
+#include "server/app/store_digest_memo.h"
+#include "server/app/version.h"
+#include "server/checkpoints/registry.h"
+#include "server/engine/device.h"
+#include "server/metrics/metrics.h"
+#include "server/operations/ablation_job.h"
+#include "server/operations/correlation_job.h"
+#include "server/operations/device_worker.h"
+#include "server/operations/operation_manager.h"
+#include "server/rpc/admin_server.h"
+#include "server/rpc/analysis_service.h"
+#include "server/rpc/checkpoint_service.h"
+#include "server/rpc/dataset_service.h"
+#include "server/rpc/operation_service.h"
+#include "server/store/store.h"
+
+namespace homolog::app {
+namespace {
+
+constexpr size_t kQuickThreads = 4, kSlowThreads = 4, kPoolQueue = 1000;
+constexpr int kMessageLimit = 8 << 20;
+constexpr double kDefaultBudgetShare = 0.8;
+
+template <typename Request>
+absl::StatusOr<Request> ParseRequest(const std::string& bytes) {
+  Request request;
+  if (request.ParseFromString(bytes)) return request;
+  return DataLoss("DAMAGED_OPERATION", "its stored request cannot be read; ask again");
+}
+
+operations::JobFactory MakeJobFactory(const operations::AnalysisContext& context) {
+  return [context](std::string_view kind,
+                   const std::string& bytes) -> absl::StatusOr<operations::Job> {
+    if (kind == operations::kCorrelationKind) {
+      HOMOLOG_ASSIGN_OR_RETURN(const auto request,
+                               ParseRequest<v1::ComputeCorrelationsRequest>(bytes));
+      return operations::PrepareCorrelation(context, request);
+    }
+    if (kind == operations::kAblationKind) {
+      HOMOLOG_ASSIGN_OR_RETURN(const auto request, ParseRequest<v1::RunAblationRequest>(bytes));
+      return operations::PrepareAblation(context, request);
+    }
+    return InvalidArgument("UNKNOWN_KIND",
+                           absl::StrCat("this server knows no operation of kind ", Quoted(kind),
+                                        "; was the store written by a newer one?"));
+  };
+}
+
+std::string OutcomeName(v1::OperationState state) {
+  switch (state) {
+    case v1::OPERATION_STATE_SUCCEEDED:
+      return "succeeded";
+    case v1::OPERATION_STATE_CANCELLED:
+      return "cancelled";
+    default:
+      return "failed";
+  }
+}
+
+void LogEnd(const v1::Operation& operation) {
+  LOG(INFO) << "operation=" << operation.name() << " kind=" << operation.kind()
+            << " outcome=" << OutcomeName(operation.state()) << " result=" << operation.result()
+            << (operation.has_error()
+                    ? absl::StrCat(" message=", Quoted(operation.error().message()))
+                    : "");
+}
+
+int64_t Budget(const Config& config, c10::Device device) {
+  if (config.memory_budget_bytes > 0) return config.memory_budget_bytes;
+  return static_cast<int64_t>(kDefaultBudgetShare *
+                              static_cast<double>(engine::DeviceMemoryBytes(device)));
+}
+
+}  // namespace
+
+// In the order in which the parts are made; they are freed the other way round.
+struct Server::Parts {
+  Parts(const Config& config, checkpoints::Repository repository, c10::Device device,
+        std::unique_ptr<store::Store> opened_store)
+      : drain_seconds(config.drain_seconds),
+        metrics(kVersion),
+        store(std::move(opened_store)),
+        digests(store.get()),
+        registry(std::move(repository), device, Budget(config, device), &digests),
+        worker(static_cast<size_t>(config.queue_limit),
+               [threads = config.threads] { engine::SetThreads(threads).IgnoreError(); }),
+        manager(
+            store.get(), &worker,
+            [this](const v1::Operation& operation) {
+              metrics.OperationEnded(operation.kind(), OutcomeName(operation.state()));
+              LogEnd(operation);
+            },
+            [this](int64_t tokens) { metrics.tokens.Increment(static_cast<double>(tokens)); }),
+        context{&registry, store.get(), Budget(config, device)},
+        quick(kQuickThreads, kPoolQueue),
+        slow(kSlowThreads, kPoolQueue),
+        checkpoint_service(&registry, &quick, &slow, &metrics),
+        dataset_service(&registry, store.get(), &quick, &slow, &metrics),
+        analysis_service(context, &manager, &worker, &quick, &slow, &metrics),
+        operation_service(&manager, &quick, &metrics) {}
+
+  absl::Status Listen(const Config& config);
+  std::string MetricsText() {
+    const checkpoints::RegistryUsage usage = registry.usage();
+    metrics.loaded_checkpoints.Set(static_cast<double>(usage.loaded));
+    metrics.loaded_bytes.Set(static_cast<double>(usage.bytes));
+    metrics.queue_depth.Set(static_cast<double>(worker.queue_depth()));
+    return metrics::Serialize(metrics);
+  }
+
+  const int drain_seconds;
+  metrics::Metrics metrics;
+  std::unique_ptr<store::Store> store;
+  StoreDigestMemo digests;
+  checkpoints::Registry registry;
+  operations::DeviceWorker worker;
+  operations::OperationManager manager;
+  const operations::AnalysisContext context;
+  rpc::RequestPool quick, slow;
+  rpc::CheckpointService checkpoint_service;
+  rpc::DatasetService dataset_service;
+  rpc::AnalysisService analysis_service;
+  rpc::OperationService operation_service;
+  std::atomic<bool> ready = false;
+  int port = 0;
+  std::unique_ptr<grpc::Server> grpc_server;
+  std::unique_ptr<rpc::AdminServer> admin;
+};
+
+absl::Status Server::Parts::Listen(const Config& config) {
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort(config.listen, grpc::InsecureServerCredentials(), &port);
+  // Two servers on one port would each get some of the calls.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.SetMaxReceiveMessageSize(kMessageLimit);
+  builder.SetMaxSendMessageSize(kMessageLimit);
+  builder.RegisterService(&checkpoint_service);
+  builder.RegisterService(&dataset_service);
+  builder.RegisterService(&analysis_service);
+  builder.RegisterService(&operation_service);
+  grpc_server = builder.BuildAndStart();
+  if (!grpc_server || port == 0) {
+    return MakeError(absl::StatusCode::kUnavailable, "ADDRESS_IN_USE",
+                     absl::StrCat("cannot listen on --listen ", Quoted(config.listen),
+                                  "; choose a free HOST:PORT of this machine"),
+                     {{"address", config.listen}});
+  }
+  if (config.admin.empty()) return absl::OkStatus();
+  HOMOLOG_ASSIGN_OR_RETURN(
+      admin, rpc::AdminServer::Start(config.admin, {[this] { return MetricsText(); },
+                                                    [this] { return ready.load(); }}));
+  return absl::OkStatus();
+}
+
+Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Server::~Server() { Shutdown(); }
+
+int Server::port() const { return parts_->port; }
+int Server::admin_port() const { return parts_->admin ? parts_->admin->port() : -1; }
+
+absl::Status CheckEnvironment(const Config& config) {
+  HOMOLOG_RETURN_IF_ERROR(engine::ParseDevice(config.device).status());
+  return checkpoints::Repository::Open(config.repository).status();
+}
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Config& config) {
+  HOMOLOG_ASSIGN_OR_RETURN(const c10::Device device, engine::ParseDevice(config.device));
+  HOMOLOG_ASSIGN_OR_RETURN(checkpoints::Repository repository,
+                           checkpoints::Repository::Open(config.repository));
+  HOMOLOG_ASSIGN_OR_RETURN(std::unique_ptr<store::Store> store, store::Store::Open(config.data));
+  auto parts = std::make_unique<Parts>(config, std::move(repository), device, std::move(store));
+  std::unique_ptr<Server> server(new Server(std::move(parts)));
+  Parts& running = *server->parts_;
+  HOMOLOG_RETURN_IF_ERROR(running.Listen(config));
+  HOMOLOG_RETURN_IF_ERROR(running.manager.Resume(MakeJobFactory(running.context)));
+  running.ready = true;
+  return server;
+}
+
+void Server::Shutdown() {
+  if (!parts_) return;
+  parts_->ready = false;
+  if (parts_->grpc_server) {
+    parts_->grpc_server->GetHealthCheckService()->SetServingStatus(false);
+  }
+  parts_->manager.BeginShutdown();
+  parts_->worker.Stop();
+  if (parts_->grpc_server) {
+    parts_->grpc_server->Shutdown(std::chrono::system_clock::now() +
+                                  std::chrono::seconds(parts_->drain_seconds));
+    parts_->grpc_server->Wait();
+  }
+  parts_.reset();
+}
+
+}  // namespace homolog::app

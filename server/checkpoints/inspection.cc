@@ -1,0 +1,58 @@
+#include "server/checkpoints/inspection.h"
+
+#include <sys/stat.h>
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "common/error.h"
+#include "server/checkpoints/mapped_file.h"
+
+namespace homolog::checkpoints {
+namespace {
+
+// Real config files have a few kilobytes.
+constexpr size_t kConfigLimit = 4 << 20;
+constexpr int kDepthLimit = 64;
+
+bool TooDeep(std::string_view text) {
+  int depth = 0;
+  for (const char c : text) {
+    if (c == '{' || c == '[') ++depth;
+    if (c == '}' || c == ']') --depth;
+    if (depth > kDepthLimit) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<engine::Architecture>> ReadArchitecture(const std::string& folder) {
+  HOMOLOG_ASSIGN_OR_RETURN(const std::shared_ptr<const MappedFile> file,
+                           MappedFile::Open(folder + "/config.json"));
+  const std::string_view text = file->bytes();
+  if (text.size() > kConfigLimit || TooDeep(text)) {
+    return InvalidArgument("UNSUPPORTED_CONFIG",
+                           absl::StrCat("config.json is larger than ", kConfigLimit,
+                                        " bytes or nested deeper than ", kDepthLimit, " levels"));
+  }
+  const nlohmann::json config = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (config.is_discarded()) {
+    return InvalidArgument("UNSUPPORTED_CONFIG", "config.json is not valid JSON");
+  }
+  return engine::ParseArchitecture(config);
+}
+
+int64_t WeightBytes(const engine::Architecture& architecture) {
+  return engine::ParameterCount(architecture) * static_cast<int64_t>(sizeof(float));
+}
+
+std::string WeightFilesSignature(const std::string& folder) {
+  const std::string path = folder + "/model.safetensors";
+  struct stat s;
+  if (stat(path.c_str(), &s) != 0) return path;
+  return absl::StrCat(path, "|", s.st_size, "|", s.st_ino, "|", s.st_mtim.tv_sec, ".",
+                      s.st_mtim.tv_nsec, "|", s.st_ctim.tv_sec, ".", s.st_ctim.tv_nsec);
+}
+
+}  // namespace homolog::checkpoints

@@ -1,0 +1,56 @@
+#include "server/engine/device.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "common/error.h"
+#include "server/engine/compat.h"
+
+namespace homolog::engine {
+namespace {
+
+int64_t CudaDeviceCount() { return at::hasCUDA() ? at::detail::getCUDAHooks().getNumGPUs() : 0; }
+
+}  // namespace
+
+absl::StatusOr<c10::Device> ParseDevice(const std::string& text) {
+  if (text == "cpu") return c10::Device(c10::kCPU);
+  const int64_t devices = CudaDeviceCount();
+  if (text == "auto") {
+    return devices > 0 ? c10::Device(c10::kCUDA, 0) : c10::Device(c10::kCPU);
+  }
+  absl::string_view index = text;
+  int number = -1;
+  if (absl::ConsumePrefix(&index, "cuda:") && absl::SimpleAtoi(index, &number) && number >= 0 &&
+      number < devices) {
+    return c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(number));
+  }
+  return InvalidArgument(
+      "INVALID_DEVICE",
+      absl::StrCat("device \"", text, "\": must be auto, cpu or cuda:N with N below ", devices,
+                   ", the number of CUDA devices here"),
+      {{"device", text}});
+}
+
+absl::StatusOr<int> SetThreads(int threads) {
+  if (threads < 0 || threads > 1024) {
+    return InvalidArgument("INVALID_THREADS", absl::StrCat("threads is ", threads,
+                                                           "; must be 0 (one per core) to 1024"));
+  }
+  if (threads == 0) threads = std::max(1u, std::thread::hardware_concurrency());
+  at::set_num_threads(threads);
+  return threads;
+}
+
+int64_t DeviceMemoryBytes(c10::Device device) {
+  if (device.is_cuda()) return CudaMemoryBytes(device);
+  return static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGE_SIZE);
+}
+
+}  // namespace homolog::engine

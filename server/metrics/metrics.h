@@ -1,0 +1,65 @@
+// What the server counts, as Prometheus families. One struct, passed in; no globals.
+//
+// Thread-safety: all methods may be called from any thread.
+#ifndef HOMOLOG_SERVER_METRICS_METRICS_H_
+#define HOMOLOG_SERVER_METRICS_METRICS_H_
+
+#include <prometheus/counter.h>
+#include <prometheus/family.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <string>
+
+namespace homolog::metrics {
+
+// Requests of one RPC method. Counters are made when a code is first seen and kept.
+class MethodMetrics {
+ public:
+  // code: 0 to 16, with its name ("OK", "NOT_FOUND").
+  void Observe(int code, const std::string& code_name, double seconds);
+
+ private:
+  friend struct Metrics;
+  MethodMetrics(std::string method, prometheus::Family<prometheus::Counter>& requests,
+                prometheus::Histogram& seconds);
+  const std::string method_;
+  prometheus::Family<prometheus::Counter>& requests_;
+  prometheus::Histogram& seconds_;
+  std::array<std::atomic<prometheus::Counter*>, 17> by_code_{};
+};
+
+struct Metrics {
+  explicit Metrics(const std::string& version);
+
+  // The metrics of "CheckpointService/GetCheckpoint"; make them once per method and keep them.
+  std::unique_ptr<MethodMetrics> Method(const std::string& method);
+  // kind: "correlation", "ablation"; outcome: "succeeded", "failed", "cancelled".
+  void OperationEnded(const std::string& kind, const std::string& outcome);
+
+  const std::shared_ptr<prometheus::Registry> registry;
+
+ private:
+  prometheus::Family<prometheus::Counter>& requests_;
+  prometheus::Family<prometheus::Histogram>& request_seconds_;
+  prometheus::Family<prometheus::Counter>& operations_;
+
+ public:
+  prometheus::Counter& tokens;        // that went through a model
+  prometheus::Counter& store_hits;    // results answered from the store
+  prometheus::Counter& store_misses;  // results that had to be computed
+  prometheus::Gauge& queue_depth;     // tasks that wait for the device
+  prometheus::Gauge& loaded_checkpoints;
+  prometheus::Gauge& loaded_bytes;  // of weights in device memory
+};
+
+// The text of all metrics (Prometheus exposition format 0.0.4).
+std::string Serialize(const Metrics& metrics);
+
+}  // namespace homolog::metrics
+
+#endif  // HOMOLOG_SERVER_METRICS_METRICS_H_

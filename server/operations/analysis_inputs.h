@@ -1,0 +1,51 @@
+// What every analysis begins with: checkpoints and a data set that fit together.
+//
+// Thread-safety: pure functions; registry and store are thread-safe.
+#ifndef HOMOLOG_SERVER_OPERATIONS_ANALYSIS_INPUTS_H_
+#define HOMOLOG_SERVER_OPERATIONS_ANALYSIS_INPUTS_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "homolog/v1/checkpoint.pb.h"
+#include "homolog/v1/correlation.pb.h"
+#include "homolog/v1/dataset.pb.h"
+#include "server/checkpoints/registry.h"
+#include "server/store/store.h"
+
+namespace homolog::operations {
+
+// What the jobs work with; all outlive them.
+struct AnalysisContext {
+  checkpoints::Registry* registry = nullptr;
+  store::Store* store = nullptr;
+  int64_t memory_budget_bytes = 0;  // for weights and moments together
+};
+
+v1::ModelShape ShapeProto(const engine::ModelShape& shape);
+
+// The checkpoint `name` with the digest of its weights. INVALID_ARGUMENT, NOT_FOUND, and
+// FAILED_PRECONDITION (CHECKPOINT_INVALID).
+absl::StatusOr<checkpoints::CheckpointInfo> IdentifyCheckpoint(const AnalysisContext& context,
+                                                               const std::string& name);
+
+// The checkpoint in memory. FAILED_PRECONDITION (reason CHECKPOINT_CHANGED) where its weights are
+// no longer those that `identified` names; and as Registry::Acquire.
+absl::StatusOr<checkpoints::CheckpointHandle> AcquireUnchanged(
+    const AnalysisContext& context, const checkpoints::CheckpointInfo& identified);
+
+// INVALID_ARGUMENT unless the checkpoint can read the data set: reason VOCABULARY_MISMATCH,
+// TOKENIZER_MISMATCH or SEQUENCE_TOO_LONG, with both values.
+absl::Status CheckFits(const checkpoints::CheckpointInfo& checkpoint, const v1::Dataset& dataset);
+
+// RESOURCE_EXHAUSTED (reason MEMORY_BUDGET) with both numbers where `bytes` can never fit.
+absl::Status CheckMemory(const AnalysisContext& context, int64_t bytes);
+
+// The checkpoint as it enters a result.
+v1::ResultCheckpoint ResultCheckpointProto(const checkpoints::CheckpointInfo& checkpoint);
+
+}  // namespace homolog::operations
+
+#endif  // HOMOLOG_SERVER_OPERATIONS_ANALYSIS_INPUTS_H_

@@ -1,0 +1,183 @@
+#include "server/operations/correlation_request.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/error.h"
+#include "server/operations/stored_tokens.h"
+#include "server/results/request_digest.h"
+
+namespace homolog::operations {
+namespace {
+
+constexpr int kMostPartners = 64;
+constexpr int kMostRotations = 1000;
+constexpr int kMostExcludedIds = 1000;
+
+// A change that changes a number of a result changes this.
+constexpr std::string_view kAlgorithm = "correlation/1";
+
+absl::Status InvalidEnum(const char* field, int value, const char* right) {
+  return InvalidArgument("INVALID_PARAMETER",
+                         absl::StrCat(field, " is ", value, "; must be ", right),
+                         {{"field", field}});
+}
+
+absl::Status ReadEnums(v1::CorrelationParameters& parameters,
+                       analysis::CorrelationOptions& options) {
+  if (parameters.site() == v1::SITE_UNSPECIFIED) parameters.set_site(v1::SITE_MLP_POST);
+  if (parameters.pairing() == v1::PAIRING_UNSPECIFIED) parameters.set_pairing(v1::PAIRING_BEST);
+  if (parameters.baseline() == v1::BASELINE_UNSPECIFIED) {
+    parameters.set_baseline(v1::BASELINE_GAUSSIAN);
+  }
+  if (!v1::Site_IsValid(parameters.site())) {
+    return InvalidEnum("site", parameters.site(), "MLP_POST or MLP_PRE");
+  }
+  if (!v1::Pairing_IsValid(parameters.pairing())) {
+    return InvalidEnum("pairing", parameters.pairing(), "BEST or SAME_INDEX");
+  }
+  if (!v1::Baseline_IsValid(parameters.baseline())) {
+    return InvalidEnum("baseline", parameters.baseline(), "GAUSSIAN or ORTHOGONAL");
+  }
+  options.site =
+      parameters.site() == v1::SITE_MLP_PRE ? engine::Site::kMlpPre : engine::Site::kMlpPost;
+  options.pairing = parameters.pairing() == v1::PAIRING_SAME_INDEX ? analysis::Pairing::kSameIndex
+                                                                   : analysis::Pairing::kBest;
+  options.baseline = parameters.baseline() == v1::BASELINE_ORTHOGONAL
+                         ? analysis::BaselineKind::kOrthogonal
+                         : analysis::BaselineKind::kGaussian;
+  return absl::OkStatus();
+}
+
+absl::Status ReadExcludedIds(int64_t vocabulary, v1::CorrelationParameters& parameters,
+                             analysis::CorrelationOptions& options) {
+  if (parameters.excluded_token_ids_size() > kMostExcludedIds) {
+    return InvalidArgument("INVALID_TOKEN_ID",
+                           absl::StrCat(parameters.excluded_token_ids_size(),
+                                        " excluded token ids; at most ", kMostExcludedIds));
+  }
+  std::set<int64_t> ids;
+  for (const int32_t id : parameters.excluded_token_ids()) {
+    if (id < 0 || id >= vocabulary) {
+      return InvalidArgument("INVALID_TOKEN_ID", absl::StrCat("excluded token id ", id,
+                                                              " is outside the vocabulary; must "
+                                                              "be 0 to ",
+                                                              vocabulary - 1));
+    }
+    ids.insert(id);
+  }
+  options.excluded_token_ids.assign(ids.begin(), ids.end());
+  parameters.clear_excluded_token_ids();  // ascending, none twice: equal requests look equal
+  for (const int64_t id : ids) parameters.add_excluded_token_ids(static_cast<int32_t>(id));
+  return absl::OkStatus();
+}
+
+absl::Status ReadParameters(CorrelationInputs& inputs) {
+  inputs.parameters = inputs.request.parameters();
+  v1::CorrelationParameters& parameters = inputs.parameters;
+  HOMOLOG_RETURN_IF_ERROR(ReadEnums(parameters, inputs.options));
+  if (parameters.rotations() < 0 || parameters.rotations() > kMostRotations) {
+    return InvalidArgument("INVALID_ROTATIONS",
+                           absl::StrCat("rotations is ", parameters.rotations(),
+                                        "; must be 0 (1) to ", kMostRotations));
+  }
+  if (parameters.rotations() == 0) parameters.set_rotations(1);
+  inputs.options.rotations = parameters.rotations();
+  inputs.options.seed = parameters.seed();
+  return ReadExcludedIds(inputs.reference.description->shape.vocabulary_size, parameters,
+                         inputs.options);
+}
+
+absl::Status CheckPartnerNames(const v1::ComputeCorrelationsRequest& request) {
+  if (request.partners().empty()) {
+    return InvalidArgument("NO_PARTNERS", "no partners; name 1 to 64 checkpoints to compare with");
+  }
+  if (request.partners_size() > kMostPartners) {
+    return InvalidArgument("TOO_MANY_PARTNERS", absl::StrCat(request.partners_size(),
+                                                             " partners; at most ", kMostPartners));
+  }
+  std::set<std::string> seen = {request.reference()};
+  for (const std::string& partner : request.partners()) {
+    if (!seen.insert(partner).second) {
+      return InvalidArgument(
+          "DUPLICATE_PARTNER",
+          absl::StrCat("partner ", partner, " stands twice or is the reference; name each once"),
+          {{"partner", partner}});
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckShapes(const CorrelationInputs& inputs) {
+  const engine::ModelShape& reference = inputs.reference.description->shape;
+  for (const checkpoints::CheckpointInfo& partner : inputs.partners) {
+    const engine::ModelShape& shape = partner.description->shape;
+    if (inputs.options.pairing == analysis::Pairing::kSameIndex &&
+        (shape.layers != reference.layers || shape.d_mlp != reference.d_mlp)) {
+      return InvalidArgument(
+          "SHAPE_MISMATCH",
+          absl::StrCat("same_index pairing needs equal shapes: ", inputs.reference.name.ToString(),
+                       " has ", reference.layers, " layers of ", reference.d_mlp, " neurons, ",
+                       partner.name.ToString(), " has ", shape.layers, " of ", shape.d_mlp));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckBudget(const AnalysisContext& context, const CorrelationInputs& inputs) {
+  std::vector<engine::ModelShape> shapes;
+  int64_t weights = inputs.reference.parameter_count;
+  for (const checkpoints::CheckpointInfo& partner : inputs.partners) {
+    shapes.push_back(partner.description->shape);
+    weights += partner.parameter_count;
+  }
+  return CheckMemory(context, weights * static_cast<int64_t>(sizeof(float)) +
+                                  analysis::CorrelationBytes(inputs.reference.description->shape,
+                                                             shapes, inputs.options));
+}
+
+std::string ResultId(const CorrelationInputs& inputs) {
+  results::RequestDigest digest(kAlgorithm);
+  digest.Add("reference", inputs.reference.weights_sha256);
+  for (const checkpoints::CheckpointInfo& partner : inputs.partners) {
+    digest.Add("partner", partner.weights_sha256);
+  }
+  digest.Add("dataset", inputs.dataset.sha256());
+  const v1::CorrelationParameters& parameters = inputs.parameters;
+  digest.Add("site", v1::Site_Name(parameters.site()))
+      .Add("pairing", v1::Pairing_Name(parameters.pairing()))
+      .Add("baseline", v1::Baseline_Name(parameters.baseline()))
+      .Add("rotations", static_cast<int64_t>(parameters.rotations()))
+      .Add("seed", static_cast<uint64_t>(parameters.seed()));
+  for (const int32_t id : parameters.excluded_token_ids()) {
+    digest.Add("excluded", static_cast<int64_t>(id));
+  }
+  return digest.Finish();
+}
+
+}  // namespace
+
+absl::StatusOr<CorrelationInputs> ValidateCorrelation(
+    const AnalysisContext& context, const v1::ComputeCorrelationsRequest& request) {
+  CorrelationInputs inputs;
+  inputs.request = request;
+  HOMOLOG_RETURN_IF_ERROR(CheckPartnerNames(request));
+  HOMOLOG_ASSIGN_OR_RETURN(inputs.reference, IdentifyCheckpoint(context, request.reference()));
+  HOMOLOG_ASSIGN_OR_RETURN(inputs.dataset, ReadDataset(*context.store, request.dataset()));
+  HOMOLOG_RETURN_IF_ERROR(CheckFits(inputs.reference, inputs.dataset));
+  for (const std::string& name : request.partners()) {
+    HOMOLOG_ASSIGN_OR_RETURN(checkpoints::CheckpointInfo partner,
+                             IdentifyCheckpoint(context, name));
+    HOMOLOG_RETURN_IF_ERROR(CheckFits(partner, inputs.dataset));
+    inputs.partners.push_back(std::move(partner));
+  }
+  HOMOLOG_RETURN_IF_ERROR(ReadParameters(inputs));
+  HOMOLOG_RETURN_IF_ERROR(CheckShapes(inputs));
+  HOMOLOG_RETURN_IF_ERROR(CheckBudget(context, inputs));
+  inputs.id = ResultId(inputs);
+  return inputs;
+}
+
+}  // namespace homolog::operations

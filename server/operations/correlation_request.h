@@ -1,0 +1,33 @@
+// A ComputeCorrelations request, validated and complete.
+//
+// Thread-safety: pure functions; registry and store are thread-safe.
+#ifndef HOMOLOG_SERVER_OPERATIONS_CORRELATION_REQUEST_H_
+#define HOMOLOG_SERVER_OPERATIONS_CORRELATION_REQUEST_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "homolog/v1/analysis_service.pb.h"
+#include "server/analysis/correlation.h"
+#include "server/operations/analysis_inputs.h"
+
+namespace homolog::operations {
+
+struct CorrelationInputs {
+  v1::ComputeCorrelationsRequest request;  // as it came
+  v1::CorrelationParameters parameters;    // every default filled in
+  analysis::CorrelationOptions options;    // the same for the analysis
+  checkpoints::CheckpointInfo reference;
+  std::vector<checkpoints::CheckpointInfo> partners;
+  v1::Dataset dataset;
+  std::string id;  // of the result
+};
+
+// Errors as analysis_service.proto says.
+absl::StatusOr<CorrelationInputs> ValidateCorrelation(
+    const AnalysisContext& context, const v1::ComputeCorrelationsRequest& request);
+
+}  // namespace homolog::operations
+
+#endif  // HOMOLOG_SERVER_OPERATIONS_CORRELATION_REQUEST_H_

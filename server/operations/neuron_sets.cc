@@ -1,0 +1,168 @@
+#include "server/operations/neuron_sets.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "common/error.h"
+#include "common/resource_names.h"
+#include "server/analysis/universality.h"
+#include "server/results/neuron_query.h"
+#include "server/results/result_codec.h"
+
+namespace homolog::operations {
+namespace {
+
+constexpr double kDefaultThreshold = 0.5;
+constexpr int kDefaultDraws = 5, kMostDraws = 100;
+
+absl::Status WrongReference(const checkpoints::CheckpointInfo& checkpoint,
+                            const v1::Correlation& correlation) {
+  return FailedPrecondition(
+      "WRONG_REFERENCE",
+      absl::StrCat(correlation.name(), " is about the neurons of ", correlation.reference().name(),
+                   " with weights ", correlation.reference().weights_sha256(), "; ",
+                   checkpoint.name.ToString(), " has weights ", checkpoint.weights_sha256,
+                   ": compute a correlation with this checkpoint as the reference"),
+      {{"correlation", correlation.name()}});
+}
+
+// Fills in `universal`'s defaults and returns its flags.
+absl::StatusOr<std::vector<bool>> UniversalFlags(const store::Store& store,
+                                                 const checkpoints::CheckpointInfo& checkpoint,
+                                                 v1::UniversalNeurons& universal) {
+  HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kCorrelations, universal.correlation()));
+  if (!universal.has_threshold()) universal.set_threshold(kDefaultThreshold);
+  if (universal.rule() == v1::UNIVERSALITY_RULE_UNSPECIFIED) {
+    universal.set_rule(v1::UNIVERSALITY_RULE_MEAN);
+  }
+  HOMOLOG_RETURN_IF_ERROR(results::CheckThreshold(universal.threshold()).status());
+  HOMOLOG_ASSIGN_OR_RETURN(const analysis::UniversalityRule rule,
+                           results::RuleOf(universal.rule()));
+  HOMOLOG_ASSIGN_OR_RETURN(const v1::Correlation correlation, results::ReadCorrelation(store, id));
+  if (correlation.reference().weights_sha256() != checkpoint.weights_sha256) {
+    return WrongReference(checkpoint, correlation);
+  }
+  HOMOLOG_ASSIGN_OR_RETURN(const results::CorrelationColumns columns,
+                           results::ReadColumns(store, id, correlation));
+  return analysis::UniversalNeurons(columns.partners, columns.dead, rule, universal.threshold());
+}
+
+analysis::NeuronSet Where(const std::vector<bool>& flags, bool value) {
+  analysis::NeuronSet set;
+  for (size_t i = 0; i < flags.size(); ++i) {
+    if (flags[i] == value) set.push_back(static_cast<int64_t>(i));
+  }
+  return set;
+}
+
+absl::Status CheckDraws(v1::RandomNeurons& random) {
+  if (random.draws() < 0 || random.draws() > kMostDraws) {
+    return InvalidArgument("INVALID_DRAWS",
+                           absl::StrCat("draws is ", random.draws(), "; must be 0 (", kDefaultDraws,
+                                        ") to ", kMostDraws));
+  }
+  if (random.draws() == 0) random.set_draws(kDefaultDraws);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<analysis::NeuronSet> ExplicitSet(const engine::ModelShape& shape,
+                                                v1::ExplicitNeurons& neurons) {
+  analysis::NeuronSet set;
+  for (const v1::NeuronId& neuron : neurons.neurons()) {
+    if (neuron.layer() < 0 || neuron.layer() >= shape.layers || neuron.neuron() < 0 ||
+        neuron.neuron() >= shape.d_mlp) {
+      return InvalidArgument(
+          "INVALID_NEURON",
+          absl::StrCat("there is no neuron ", neuron.layer(), ":", neuron.neuron(),
+                       "; layers are 0 to ", shape.layers - 1, ", neurons 0 to ", shape.d_mlp - 1));
+    }
+    set.push_back(neuron.layer() * shape.d_mlp + neuron.neuron());
+  }
+  std::sort(set.begin(), set.end());
+  if (const auto twice = std::adjacent_find(set.begin(), set.end()); twice != set.end()) {
+    return InvalidArgument("DUPLICATE_NEURON",
+                           absl::StrCat("neuron ", *twice / shape.d_mlp, ":", *twice % shape.d_mlp,
+                                        " stands twice; name each once"));
+  }
+  // In ascending order, so that equal sets have equal names.
+  neurons.clear_neurons();
+  for (const int64_t flat : set) {
+    v1::NeuronId& neuron = *neurons.add_neurons();
+    neuron.set_layer(static_cast<int32_t>(flat / shape.d_mlp));
+    neuron.set_neuron(static_cast<int32_t>(flat % shape.d_mlp));
+  }
+  return set;
+}
+
+absl::Status EmptySet(const v1::NeuronSet& request) {
+  return FailedPrecondition(
+      "EMPTY_NEURON_SET", absl::StrCat("no neuron is in the set {", request.ShortDebugString(),
+                                       "}; choose another threshold or rule, or name at least one "
+                                       "neuron"));
+}
+
+void AddUniversal(const v1::UniversalNeurons& universal, results::RequestDigest& digest) {
+  digest.Add("correlation", universal.correlation())
+      .Add("threshold", universal.threshold())
+      .Add("rule", v1::UniversalityRule_Name(universal.rule()));
+}
+
+}  // namespace
+
+absl::StatusOr<ResolvedNeurons> ResolveNeurons(const store::Store& store,
+                                               const checkpoints::CheckpointInfo& checkpoint,
+                                               const v1::NeuronSet& request) {
+  ResolvedNeurons resolved;
+  resolved.request = request;
+  v1::NeuronSet& set = resolved.request;
+  const engine::ModelShape& shape = checkpoint.description->shape;
+  if (set.has_explicit_()) {
+    HOMOLOG_ASSIGN_OR_RETURN(analysis::NeuronSet neurons,
+                             ExplicitSet(shape, *set.mutable_explicit_()));
+    resolved.sets.push_back(std::move(neurons));
+  } else if (set.has_universal() || set.has_others()) {
+    v1::UniversalNeurons& universal =
+        set.has_universal() ? *set.mutable_universal() : *set.mutable_others();
+    HOMOLOG_ASSIGN_OR_RETURN(const std::vector<bool> flags,
+                             UniversalFlags(store, checkpoint, universal));
+    resolved.sets.push_back(Where(flags, set.has_universal()));
+  } else if (set.has_random()) {
+    v1::RandomNeurons& random = *set.mutable_random();
+    resolved.random = true;
+    HOMOLOG_RETURN_IF_ERROR(CheckDraws(random));
+    HOMOLOG_ASSIGN_OR_RETURN(const std::vector<bool> flags,
+                             UniversalFlags(store, checkpoint, *random.mutable_universal()));
+    const auto count = static_cast<int64_t>(Where(flags, true).size());
+    for (int draw = 0; draw < random.draws(); ++draw) {
+      resolved.sets.push_back(analysis::RandomNeurons(shape.neurons(), count, random.seed(), draw));
+    }
+  } else {
+    return InvalidArgument("MISSING_NEURONS",
+                           "neurons is empty; set universal, others, random or explicit");
+  }
+  if (resolved.sets[0].empty()) return EmptySet(request);
+  return resolved;
+}
+
+void AddToDigest(const v1::NeuronSet& complete, results::RequestDigest& digest) {
+  if (complete.has_universal()) {
+    digest.Add("set", std::string_view("universal"));
+    AddUniversal(complete.universal(), digest);
+  } else if (complete.has_others()) {
+    digest.Add("set", std::string_view("others"));
+    AddUniversal(complete.others(), digest);
+  } else if (complete.has_random()) {
+    digest.Add("set", std::string_view("random"));
+    AddUniversal(complete.random().universal(), digest);
+    digest.Add("draws", static_cast<int64_t>(complete.random().draws()))
+        .Add("seed", static_cast<uint64_t>(complete.random().seed()));
+  } else {
+    digest.Add("set", std::string_view("explicit"));
+    for (const v1::NeuronId& neuron : complete.explicit_().neurons()) {
+      digest.Add("layer", static_cast<int64_t>(neuron.layer()))
+          .Add("neuron", static_cast<int64_t>(neuron.neuron()));
+    }
+  }
+}
+
+}  // namespace homolog::operations

@@ -1,0 +1,322 @@
+#include "server/operations/operation_manager.h"
+
+#include <google/protobuf/util/time_util.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "common/error.h"
+#include "common/resource_names.h"
+#include "homolog/storage/v1/records.pb.h"
+
+namespace homolog::operations {
+namespace {
+
+using google::protobuf::util::TimeUtil;
+using storage::v1::OperationRecord;
+
+constexpr int kResumePage = 1000;
+
+google::protobuf::Timestamp Now() {
+  return TimeUtil::MicrosecondsToTimestamp(std::chrono::duration_cast<std::chrono::microseconds>(
+                                               std::chrono::system_clock::now().time_since_epoch())
+                                               .count());
+}
+
+absl::StatusOr<OperationRecord> ParseRecord(const std::string& id, const std::string& bytes) {
+  OperationRecord record;
+  if (!record.ParseFromString(bytes)) {
+    return DataLoss("DAMAGED_OPERATION",
+                    absl::StrCat("the stored operation ", id, " cannot be read; delete it"),
+                    {{"operation", id}});
+  }
+  return record;
+}
+
+void SetError(const absl::Status& status, v1::Operation& operation) {
+  operation.mutable_error()->ParseFromString(SerializeError(status));
+}
+
+}  // namespace
+
+bool HasEnded(const v1::Operation& operation) {
+  return operation.state() == v1::OPERATION_STATE_SUCCEEDED ||
+         operation.state() == v1::OPERATION_STATE_FAILED ||
+         operation.state() == v1::OPERATION_STATE_CANCELLED;
+}
+
+// Thread-safety: as the manager's.
+class OperationManager::Active : public analysis::RunControl {
+ public:
+  Active(OperationRecord record, const std::atomic<bool>& shutting_down,
+         const TokenObserver& on_tokens)
+      : record_(std::move(record)), shutting_down_(shutting_down), on_tokens_(on_tokens) {}
+
+  // --- analysis::RunControl, called by the job.
+  absl::Status Check() override {
+    if (cancelled_) {
+      return MakeError(absl::StatusCode::kCancelled, "OPERATION_CANCELLED",
+                       "the operation was cancelled; ask again to start anew");
+    }
+    if (shutting_down_) {
+      return MakeError(absl::StatusCode::kUnavailable, "SHUTTING_DOWN",
+                       "the server is shutting down; the operation goes on when it is back");
+    }
+    return absl::OkStatus();
+  }
+  void OnStage(std::string_view stage) override {
+    const std::lock_guard lock(mutex_);
+    record_.mutable_operation()->mutable_progress()->set_stage(std::string(stage));
+  }
+  void OnTotalTokens(int64_t tokens) override {
+    const std::lock_guard lock(mutex_);
+    record_.mutable_operation()->mutable_progress()->set_total_tokens(tokens);
+  }
+  void OnTokens(int64_t tokens) override {
+    on_tokens_(tokens);
+    const std::lock_guard lock(mutex_);
+    v1::OperationProgress& progress = *record_.mutable_operation()->mutable_progress();
+    progress.set_done_tokens(progress.done_tokens() + tokens);
+  }
+
+  // --- for the manager.
+  OperationRecord record() const {
+    const std::lock_guard lock(mutex_);
+    return record_;
+  }
+  v1::Operation operation() const { return record().operation(); }
+  void Cancel() { cancelled_ = true; }
+  // Moves to RUNNING; false where it has ended before it began.
+  bool Begin() {
+    const std::lock_guard lock(mutex_);
+    v1::Operation& operation = *record_.mutable_operation();
+    if (HasEnded(operation)) return false;
+    operation.set_state(v1::OPERATION_STATE_RUNNING);
+    *operation.mutable_start_time() = Now();
+    operation.clear_progress();  // what a former process did is done again
+    return true;
+  }
+  // Moves to an end; false where it has ended already. A queued one can be ended by Cancel while
+  // the worker is about to begin it: the first wins.
+  bool End(const absl::Status& status, bool only_if_queued) {
+    const std::lock_guard lock(mutex_);
+    v1::Operation& operation = *record_.mutable_operation();
+    if (HasEnded(operation)) return false;
+    if (only_if_queued && operation.state() != v1::OPERATION_STATE_QUEUED) return false;
+    operation.set_state(status.ok()                 ? v1::OPERATION_STATE_SUCCEEDED
+                        : absl::IsCancelled(status) ? v1::OPERATION_STATE_CANCELLED
+                                                    : v1::OPERATION_STATE_FAILED);
+    if (!status.ok()) SetError(status, operation);
+    *operation.mutable_end_time() = Now();
+    return true;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  OperationRecord record_;
+  const std::atomic<bool>& shutting_down_;
+  const TokenObserver& on_tokens_;
+  std::atomic<bool> cancelled_ = false;
+};
+
+OperationManager::OperationManager(store::Store* store, DeviceWorker* worker, EndObserver on_end,
+                                   TokenObserver on_tokens)
+    : store_(store),
+      worker_(worker),
+      on_end_(std::move(on_end)),
+      on_tokens_(std::move(on_tokens)) {}
+
+OperationManager::~OperationManager() = default;
+
+std::string OperationManager::NewId() {
+  // Microseconds since 1970 in hexadecimal, made to ascend: sorts by time of creation.
+  const int64_t now = TimeUtil::TimestampToMicroseconds(Now());
+  last_id_ = std::max(last_id_ + 1, now);
+  return absl::StrFormat("%014x", last_id_);
+}
+
+absl::Status OperationManager::Save(const Active& active) const {
+  const OperationRecord record = active.record();
+  HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kOperations, record.operation().name()));
+  return store_->PutOperation(id, record.SerializeAsString());
+}
+
+std::shared_ptr<OperationManager::Active> OperationManager::FindActive(
+    const std::string& name) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = active_.find(name);
+  return found == active_.end() ? nullptr : found->second;
+}
+
+absl::StatusOr<v1::Operation> OperationManager::Submit(Job job) {
+  OperationRecord record;
+  v1::Operation& operation = *record.mutable_operation();
+  operation.set_kind(job.kind);
+  operation.set_state(v1::OPERATION_STATE_QUEUED);
+  operation.set_result(job.result);
+  *operation.mutable_create_time() = Now();
+  record.set_request(job.request);
+  // Held to the end: of two equal requests at once, the second finds the first.
+  const std::lock_guard lock(mutex_);
+  for (const auto& [name, active] : active_) {
+    v1::Operation running = active->operation();
+    if (running.result() == job.result && !HasEnded(running)) return running;
+  }
+  operation.set_name(FormatName(kOperations, NewId()));
+  const auto active = std::make_shared<Active>(std::move(record), shutting_down_, on_tokens_);
+  HOMOLOG_RETURN_IF_ERROR(Save(*active));
+  v1::Operation submitted = active->operation();
+  active_[submitted.name()] = active;
+  if (const absl::Status status = Start(std::move(job), active); !status.ok()) {
+    active_.erase(submitted.name());
+    HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kOperations, submitted.name()));
+    store_->DeleteOperation(id).IgnoreError();  // the refusal matters more
+    return status;
+  }
+  return submitted;
+}
+
+absl::Status OperationManager::Start(Job job, const std::shared_ptr<Active>& active) {
+  return worker_->Post([this, job = std::move(job), active] { Run(job, active); });
+}
+
+void OperationManager::Run(const Job& job, const std::shared_ptr<Active>& active) {
+  if (shutting_down_ || !active->Begin()) return;
+  Save(*active).IgnoreError();  // only informs; the end is what counts
+  const absl::Status status = job.run(active->operation().name(), *active);
+  // Interrupted by the shutdown: stays unended, and the next process resumes it.
+  if (shutting_down_ && ErrorReason(status) == "SHUTTING_DOWN") return;
+  End(active, status);
+}
+
+void OperationManager::End(const std::shared_ptr<Active>& active, const absl::Status& status) {
+  if (!active->End(status, /*only_if_queued=*/false)) return;
+  Save(*active).IgnoreError();  // resumed by the next process, which finds the result
+  const v1::Operation operation = active->operation();
+  {
+    const std::lock_guard lock(mutex_);
+    active_.erase(operation.name());
+  }
+  on_end_(operation);
+}
+
+absl::StatusOr<v1::Operation> OperationManager::Finished(std::string_view kind,
+                                                         const std::string& result,
+                                                         const std::string& name) {
+  if (absl::StatusOr<v1::Operation> known = Get(name);
+      known.ok() && known->state() == v1::OPERATION_STATE_SUCCEEDED) {
+    return known;
+  }
+  OperationRecord record;
+  v1::Operation& operation = *record.mutable_operation();
+  operation.set_kind(std::string(kind));
+  operation.set_state(v1::OPERATION_STATE_SUCCEEDED);
+  operation.set_result(result);
+  *operation.mutable_create_time() = Now();
+  *operation.mutable_end_time() = operation.create_time();
+  {
+    const std::lock_guard lock(mutex_);
+    operation.set_name(FormatName(kOperations, NewId()));
+  }
+  HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kOperations, operation.name()));
+  HOMOLOG_RETURN_IF_ERROR(store_->PutOperation(id, record.SerializeAsString()));
+  return operation;
+}
+
+absl::StatusOr<v1::Operation> OperationManager::Get(const std::string& name) const {
+  HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kOperations, name));
+  if (const auto active = FindActive(name)) return active->operation();
+  absl::StatusOr<std::string> bytes = store_->GetOperation(id);
+  if (absl::IsNotFound(bytes.status())) {
+    return NotFound(
+        "OPERATION_NOT_FOUND",
+        absl::StrCat("there is no operation ", name, "; ListOperations shows those that are known"),
+        {{"operation", name}});
+  }
+  HOMOLOG_RETURN_IF_ERROR(bytes.status());
+  HOMOLOG_ASSIGN_OR_RETURN(const OperationRecord record, ParseRecord(id, *bytes));
+  return record.operation();
+}
+
+absl::StatusOr<v1::ListOperationsResponse> OperationManager::List(
+    int page_size, const std::string& page_token) const {
+  HOMOLOG_ASSIGN_OR_RETURN(const store::Page page, store_->ListOperations(page_size, page_token));
+  v1::ListOperationsResponse response;
+  for (const store::Record& stored : page.records) {
+    const auto active = FindActive(FormatName(kOperations, stored.id));
+    if (active) {
+      *response.add_operations() = active->operation();
+      continue;
+    }
+    HOMOLOG_ASSIGN_OR_RETURN(OperationRecord record, ParseRecord(stored.id, stored.bytes));
+    *response.add_operations() = std::move(*record.mutable_operation());
+  }
+  response.set_next_page_token(page.next_page_token);
+  return response;
+}
+
+absl::StatusOr<v1::Operation> OperationManager::Cancel(const std::string& name) {
+  const auto active = FindActive(name);
+  if (!active) return Get(name);
+  active->Cancel();
+  // A queued one ends at once; a running one at its next batch.
+  if (active->End(active->Check(), /*only_if_queued=*/true)) {
+    HOMOLOG_RETURN_IF_ERROR(Save(*active));
+    {
+      const std::lock_guard lock(mutex_);
+      active_.erase(name);
+    }
+    on_end_(active->operation());
+  }
+  return active->operation();
+}
+
+absl::Status OperationManager::Delete(const std::string& name) {
+  HOMOLOG_ASSIGN_OR_RETURN(const v1::Operation operation, Get(name));
+  if (!HasEnded(operation)) {
+    return FailedPrecondition(
+        "OPERATION_RUNNING",
+        absl::StrCat("operation ", name, " has not ended; cancel it first, or wait for it"),
+        {{"operation", name}});
+  }
+  HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kOperations, name));
+  return store_->DeleteOperation(id);
+}
+
+absl::Status OperationManager::Resume(const JobFactory& factory) {
+  std::vector<OperationRecord> unended;
+  std::string page_token;
+  do {
+    HOMOLOG_ASSIGN_OR_RETURN(const store::Page page,
+                             store_->ListOperations(kResumePage, page_token));
+    for (const store::Record& stored : page.records) {
+      absl::StatusOr<OperationRecord> record = ParseRecord(stored.id, stored.bytes);
+      if (record.ok() && !HasEnded(record->operation())) unended.push_back(*std::move(record));
+    }
+    page_token = page.next_page_token;
+  } while (!page_token.empty());
+
+  for (OperationRecord& record : unended) {
+    const std::string name = record.operation().name();
+    record.mutable_operation()->set_state(v1::OPERATION_STATE_QUEUED);
+    absl::StatusOr<Job> job = factory(record.operation().kind(), record.request());
+    const auto active = std::make_shared<Active>(std::move(record), shutting_down_, on_tokens_);
+    {
+      const std::lock_guard lock(mutex_);
+      active_[name] = active;
+    }
+    absl::Status status = job.status();
+    if (status.ok()) status = Start(*std::move(job), active);
+    if (!status.ok()) End(active, Annotate(status, "after a restart"));
+  }
+  return absl::OkStatus();
+}
+
+void OperationManager::BeginShutdown() { shutting_down_ = true; }
+
+}  // namespace homolog::operations

@@ -1,0 +1,42 @@
+#include "server/results/paging.h"
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "common/digest.h"
+#include "common/error.h"
+#include "common/text.h"
+
+namespace homolog::results {
+
+absl::StatusOr<int> CheckPageSize(int32_t page_size, int fallback, int limit) {
+  if (page_size < 0 || page_size > limit) {
+    return InvalidArgument(
+        "INVALID_PAGE_SIZE",
+        absl::StrCat("page_size is ", page_size, "; must be 0 (", fallback, ") to ", limit),
+        {{"page_size", absl::StrCat(page_size)}});
+  }
+  return page_size == 0 ? fallback : page_size;
+}
+
+std::string OffsetToken(std::string_view listing, int64_t offset) {
+  return absl::StrCat(Sha256Hex(listing).substr(0, 16), "-", offset);
+}
+
+absl::StatusOr<int64_t> ParseOffsetToken(std::string_view listing, std::string_view token) {
+  if (token.empty()) return 0;
+  const size_t dash = token.find('-');
+  int64_t offset = -1;
+  const bool number =
+      dash != std::string_view::npos &&
+      absl::SimpleAtoi(absl::string_view(token.data() + dash + 1, token.size() - dash - 1),
+                       &offset);
+  if (!number || offset < 0 || token != OffsetToken(listing, offset)) {
+    return InvalidArgument(
+        "INVALID_PAGE_TOKEN",
+        absl::StrCat("page_token ", Quoted(token),
+                     " is not the next_page_token of a page of this same request"));
+  }
+  return offset;
+}
+
+}  // namespace homolog::results

@@ -1,0 +1,26 @@
+// What all paged methods share (AIP-158).
+//
+// Thread-safety: pure functions.
+#ifndef HOMOLOG_SERVER_RESULTS_PAGING_H_
+#define HOMOLOG_SERVER_RESULTS_PAGING_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+
+namespace homolog::results {
+
+// The page size to use: `fallback` for 0. INVALID_ARGUMENT (reason INVALID_PAGE_SIZE) below 0 and
+// above `limit`.
+absl::StatusOr<int> CheckPageSize(int32_t page_size, int fallback, int limit);
+
+// A token for "go on at `offset`" of the listing that `listing` identifies, and back.
+// INVALID_ARGUMENT (reason INVALID_PAGE_TOKEN) for a token that was not made for this listing.
+std::string OffsetToken(std::string_view listing, int64_t offset);
+absl::StatusOr<int64_t> ParseOffsetToken(std::string_view listing, std::string_view token);
+
+}  // namespace homolog::results
+
+#endif  // HOMOLOG_SERVER_RESULTS_PAGING_H_

@@ -1,0 +1,159 @@
+#include "server/rpc/analysis_service.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/error.h"
+#include "common/resource_names.h"
+#include "server/operations/ablation_job.h"
+#include "server/operations/correlation_job.h"
+#include "server/results/neuron_query.h"
+#include "server/results/paging.h"
+#include "server/results/result_codec.h"
+#include "server/rpc/activations_reactor.h"
+
+namespace homolog::rpc {
+namespace {
+
+// One page of stored manifests; `add` makes room for one in the response.
+template <typename Response, typename Request, typename Add>
+absl::StatusOr<Response> ListManifests(const store::Store& store, std::string_view kind,
+                                       const Request& request, Add add) {
+  HOMOLOG_ASSIGN_OR_RETURN(const int page_size,
+                           results::CheckPageSize(request.page_size(), 100, 1000));
+  HOMOLOG_ASSIGN_OR_RETURN(const store::Page page,
+                           store.ListResults(kind, page_size, request.page_token()));
+  Response response;
+  for (const store::Record& record : page.records) {
+    if (!add(response)->ParseFromString(record.bytes)) {
+      return DataLoss(
+          "DAMAGED_RESULT",
+          absl::StrCat("the manifest of ", FormatName(kind, record.id), " cannot be read"));
+    }
+  }
+  response.set_next_page_token(page.next_page_token);
+  return response;
+}
+
+// The operation that computed a stored result; empty where there is none.
+absl::StatusOr<std::string> OperationOf(const store::Store& store, const operations::Job& job) {
+  if (job.kind == operations::kCorrelationKind) {
+    HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kCorrelations, job.result));
+    HOMOLOG_ASSIGN_OR_RETURN(const v1::Correlation result, results::ReadCorrelation(store, id));
+    return result.operation();
+  }
+  HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kAblations, job.result));
+  HOMOLOG_ASSIGN_OR_RETURN(const v1::Ablation result, results::ReadAblation(store, id));
+  return result.operation();
+}
+
+}  // namespace
+
+AnalysisService::AnalysisService(operations::AnalysisContext context,
+                                 operations::OperationManager* manager,
+                                 operations::DeviceWorker* worker, RequestPool* quick,
+                                 RequestPool* slow, metrics::Metrics* metrics)
+    : context_(context),
+      manager_(manager),
+      worker_(worker),
+      quick_(quick),
+      slow_(slow),
+      metrics_(metrics),
+      extract_(MakeMethod(*metrics, "AnalysisService/ExtractActivations")),
+      compute_(MakeMethod(*metrics, "AnalysisService/ComputeCorrelations")),
+      get_correlation_(MakeMethod(*metrics, "AnalysisService/GetCorrelation")),
+      list_correlations_(MakeMethod(*metrics, "AnalysisService/ListCorrelations")),
+      query_(MakeMethod(*metrics, "AnalysisService/QueryUniversalNeurons")),
+      run_ablation_(MakeMethod(*metrics, "AnalysisService/RunAblation")),
+      get_ablation_(MakeMethod(*metrics, "AnalysisService/GetAblation")),
+      list_ablations_(MakeMethod(*metrics, "AnalysisService/ListAblations")) {}
+
+absl::StatusOr<v1::Operation> AnalysisService::SubmitOrAnswer(operations::Job job) {
+  const absl::StatusOr<std::string> operation = OperationOf(*context_.store, job);
+  if (operation.ok()) {
+    metrics_->store_hits.Increment();
+    return manager_->Finished(job.kind, job.result, *operation);
+  }
+  metrics_->store_misses.Increment();
+  return manager_->Submit(std::move(job));
+}
+
+grpc::ServerWriteReactor<v1::ExtractActivationsResponse>* AnalysisService::ExtractActivations(
+    grpc::CallbackServerContext* context, const v1::ExtractActivationsRequest* request) {
+  return NewActivationsReactor(context_, worker_, slow_,
+                               Call(context, extract_.name, extract_.metrics.get()), *request,
+                               [this](int64_t tokens) { metrics_->tokens.Increment(tokens); });
+}
+
+grpc::ServerUnaryReactor* AnalysisService::ComputeCorrelations(
+    grpc::CallbackServerContext* context, const v1::ComputeCorrelationsRequest* request,
+    v1::Operation* response) {
+  return RunUnary(context, *slow_, compute_, response,
+                  [this, request]() -> absl::StatusOr<v1::Operation> {
+                    HOMOLOG_ASSIGN_OR_RETURN(operations::Job job,
+                                             operations::PrepareCorrelation(context_, *request));
+                    return SubmitOrAnswer(std::move(job));
+                  });
+}
+
+grpc::ServerUnaryReactor* AnalysisService::GetCorrelation(grpc::CallbackServerContext* context,
+                                                          const v1::GetCorrelationRequest* request,
+                                                          v1::Correlation* response) {
+  return RunUnary(context, *quick_, get_correlation_, response,
+                  [this, request]() -> absl::StatusOr<v1::Correlation> {
+                    HOMOLOG_ASSIGN_OR_RETURN(const std::string id,
+                                             ParseName(kCorrelations, request->name()));
+                    return results::ReadCorrelation(*context_.store, id);
+                  });
+}
+
+grpc::ServerUnaryReactor* AnalysisService::ListCorrelations(
+    grpc::CallbackServerContext* context, const v1::ListCorrelationsRequest* request,
+    v1::ListCorrelationsResponse* response) {
+  return RunUnary(context, *quick_, list_correlations_, response, [this, request] {
+    return ListManifests<v1::ListCorrelationsResponse>(
+        *context_.store, kCorrelations, *request,
+        [](v1::ListCorrelationsResponse& page) { return page.add_correlations(); });
+  });
+}
+
+grpc::ServerUnaryReactor* AnalysisService::QueryUniversalNeurons(
+    grpc::CallbackServerContext* context, const v1::QueryUniversalNeuronsRequest* request,
+    v1::QueryUniversalNeuronsResponse* response) {
+  return RunUnary(context, *quick_, query_, response,
+                  [this, request] { return results::QueryNeurons(*context_.store, *request); });
+}
+
+grpc::ServerUnaryReactor* AnalysisService::RunAblation(grpc::CallbackServerContext* context,
+                                                       const v1::RunAblationRequest* request,
+                                                       v1::Operation* response) {
+  return RunUnary(context, *slow_, run_ablation_, response,
+                  [this, request]() -> absl::StatusOr<v1::Operation> {
+                    HOMOLOG_ASSIGN_OR_RETURN(operations::Job job,
+                                             operations::PrepareAblation(context_, *request));
+                    return SubmitOrAnswer(std::move(job));
+                  });
+}
+
+grpc::ServerUnaryReactor* AnalysisService::GetAblation(grpc::CallbackServerContext* context,
+                                                       const v1::GetAblationRequest* request,
+                                                       v1::Ablation* response) {
+  return RunUnary(
+      context, *quick_, get_ablation_, response, [this, request]() -> absl::StatusOr<v1::Ablation> {
+        HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kAblations, request->name()));
+        return results::ReadAblation(*context_.store, id);
+      });
+}
+
+grpc::ServerUnaryReactor* AnalysisService::ListAblations(grpc::CallbackServerContext* context,
+                                                         const v1::ListAblationsRequest* request,
+                                                         v1::ListAblationsResponse* response) {
+  return RunUnary(context, *quick_, list_ablations_, response, [this, request] {
+    return ListManifests<v1::ListAblationsResponse>(
+        *context_.store, kAblations, *request,
+        [](v1::ListAblationsResponse& page) { return page.add_ablations(); });
+  });
+}
+
+}  // namespace homolog::rpc

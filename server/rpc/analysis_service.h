@@ -1,0 +1,59 @@
+// AnalysisService: see proto/homolog/v1/analysis_service.proto.
+#ifndef HOMOLOG_SERVER_RPC_ANALYSIS_SERVICE_H_
+#define HOMOLOG_SERVER_RPC_ANALYSIS_SERVICE_H_
+
+#include "homolog/v1/analysis_service.grpc.pb.h"
+#include "server/operations/analysis_inputs.h"
+#include "server/operations/operation_manager.h"
+#include "server/rpc/call.h"
+
+namespace homolog::rpc {
+
+class AnalysisService : public v1::AnalysisService::CallbackService {
+ public:
+  // All outlive the service. `slow` runs what may hash weights.
+  AnalysisService(operations::AnalysisContext context, operations::OperationManager* manager,
+                  operations::DeviceWorker* worker, RequestPool* quick, RequestPool* slow,
+                  metrics::Metrics* metrics);
+
+  grpc::ServerWriteReactor<v1::ExtractActivationsResponse>* ExtractActivations(
+      grpc::CallbackServerContext* context, const v1::ExtractActivationsRequest* request) override;
+  grpc::ServerUnaryReactor* ComputeCorrelations(grpc::CallbackServerContext* context,
+                                                const v1::ComputeCorrelationsRequest* request,
+                                                v1::Operation* response) override;
+  grpc::ServerUnaryReactor* GetCorrelation(grpc::CallbackServerContext* context,
+                                           const v1::GetCorrelationRequest* request,
+                                           v1::Correlation* response) override;
+  grpc::ServerUnaryReactor* ListCorrelations(grpc::CallbackServerContext* context,
+                                             const v1::ListCorrelationsRequest* request,
+                                             v1::ListCorrelationsResponse* response) override;
+  grpc::ServerUnaryReactor* QueryUniversalNeurons(
+      grpc::CallbackServerContext* context, const v1::QueryUniversalNeuronsRequest* request,
+      v1::QueryUniversalNeuronsResponse* response) override;
+  grpc::ServerUnaryReactor* RunAblation(grpc::CallbackServerContext* context,
+                                        const v1::RunAblationRequest* request,
+                                        v1::Operation* response) override;
+  grpc::ServerUnaryReactor* GetAblation(grpc::CallbackServerContext* context,
+                                        const v1::GetAblationRequest* request,
+                                        v1::Ablation* response) override;
+  grpc::ServerUnaryReactor* ListAblations(grpc::CallbackServerContext* context,
+                                          const v1::ListAblationsRequest* request,
+                                          v1::ListAblationsResponse* response) override;
+
+ private:
+  // From the store where the result is there, else queued.
+  absl::StatusOr<v1::Operation> SubmitOrAnswer(operations::Job job);
+
+  const operations::AnalysisContext context_;
+  operations::OperationManager* const manager_;
+  operations::DeviceWorker* const worker_;
+  RequestPool* const quick_;
+  RequestPool* const slow_;
+  metrics::Metrics* const metrics_;
+  const Method extract_, compute_, get_correlation_, list_correlations_, query_, run_ablation_,
+      get_ablation_, list_ablations_;
+};
+
+}  // namespace homolog::rpc
+
+#endif  // HOMOLOG_SERVER_RPC_ANALYSIS_SERVICE_H_

@@ -1,0 +1,133 @@
+#include "server/rpc/checkpoint_service.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "common/error.h"
+#include "common/resource_names.h"
+#include "server/datasets/checkpoint_tokenizer.h"
+#include "server/operations/analysis_inputs.h"
+#include "server/results/paging.h"
+
+namespace homolog::rpc {
+namespace {
+
+using checkpoints::CheckpointInfo;
+
+v1::CheckpointState StateProto(checkpoints::CheckpointState state) {
+  switch (state) {
+    case checkpoints::CheckpointState::kAvailable:
+      return v1::CHECKPOINT_STATE_AVAILABLE;
+    case checkpoints::CheckpointState::kLoading:
+      return v1::CHECKPOINT_STATE_LOADING;
+    case checkpoints::CheckpointState::kLoaded:
+      return v1::CHECKPOINT_STATE_LOADED;
+    case checkpoints::CheckpointState::kFailed:
+      return v1::CHECKPOINT_STATE_FAILED;
+  }
+  return v1::CHECKPOINT_STATE_UNSPECIFIED;
+}
+
+v1::Checkpoint CheckpointProto(const CheckpointInfo& info, const at::Device& device) {
+  v1::Checkpoint proto;
+  proto.set_name(info.name.ToString());
+  proto.set_parameter_count(info.parameter_count);
+  proto.set_weights_sha256(info.weights_sha256);
+  proto.set_state(StateProto(info.state));
+  proto.set_state_message(info.state_message);
+  if (info.state == checkpoints::CheckpointState::kLoaded) {
+    proto.set_device_bytes(info.device_bytes);
+    proto.set_device(device.str());
+  }
+  if (!info.description) return proto;
+  proto.set_family(info.description->family);
+  proto.set_nonlinearity(info.description->nonlinearity);
+  *proto.mutable_shape() = operations::ShapeProto(info.description->shape);
+  const auto tokenizer =
+      datasets::OpenCheckpointTokenizer(info.folder, info.description->shape.vocabulary_size);
+  if (tokenizer.ok()) proto.set_tokenizer(tokenizer->kind);
+  return proto;
+}
+
+absl::StatusOr<v1::ListCheckpointsResponse> List(const checkpoints::Registry& registry,
+                                                 const v1::ListCheckpointsRequest& request) {
+  HOMOLOG_ASSIGN_OR_RETURN(const int page_size,
+                           results::CheckPageSize(request.page_size(), 100, 1000));
+  if (!request.model().empty()) {
+    HOMOLOG_RETURN_IF_ERROR(ValidateResourceId("model", request.model()));
+  }
+  const std::string listing = "checkpoints of " + request.model();
+  HOMOLOG_ASSIGN_OR_RETURN(const int64_t offset,
+                           results::ParseOffsetToken(listing, request.page_token()));
+  std::vector<CheckpointName> names = registry.repository().List();
+  if (!request.model().empty()) {
+    std::erase_if(names, [&](const CheckpointName& name) { return name.model != request.model(); });
+  }
+  const auto total = static_cast<int64_t>(names.size());
+  const int64_t end = std::min(total, offset + page_size);
+  v1::ListCheckpointsResponse response;
+  for (int64_t i = offset; i < end; ++i) {
+    // One whose folder vanished since it was listed is left out.
+    const absl::StatusOr<CheckpointInfo> info = registry.Describe(names[i]);
+    if (info.ok()) *response.add_checkpoints() = CheckpointProto(*info, registry.device());
+  }
+  if (end < total) response.set_next_page_token(results::OffsetToken(listing, end));
+  return response;
+}
+
+}  // namespace
+
+CheckpointService::CheckpointService(checkpoints::Registry* registry, RequestPool* quick,
+                                     RequestPool* slow, metrics::Metrics* metrics)
+    : registry_(registry),
+      quick_(quick),
+      slow_(slow),
+      list_(MakeMethod(*metrics, "CheckpointService/ListCheckpoints")),
+      get_(MakeMethod(*metrics, "CheckpointService/GetCheckpoint")),
+      load_(MakeMethod(*metrics, "CheckpointService/LoadCheckpoint")),
+      unload_(MakeMethod(*metrics, "CheckpointService/UnloadCheckpoint")) {}
+
+grpc::ServerUnaryReactor* CheckpointService::ListCheckpoints(
+    grpc::CallbackServerContext* context, const v1::ListCheckpointsRequest* request,
+    v1::ListCheckpointsResponse* response) {
+  return RunUnary(context, *quick_, list_, response,
+                  [this, request] { return List(*registry_, *request); });
+}
+
+grpc::ServerUnaryReactor* CheckpointService::GetCheckpoint(grpc::CallbackServerContext* context,
+                                                           const v1::GetCheckpointRequest* request,
+                                                           v1::Checkpoint* response) {
+  return RunUnary(context, *slow_, get_, response, [=, this]() -> absl::StatusOr<v1::Checkpoint> {
+    HOMOLOG_ASSIGN_OR_RETURN(const CheckpointName name, CheckpointName::Parse(request->name()));
+    HOMOLOG_ASSIGN_OR_RETURN(CheckpointInfo info, registry_->Describe(name));
+    if (info.state != checkpoints::CheckpointState::kFailed) {
+      HOMOLOG_ASSIGN_OR_RETURN(info, registry_->Identify(name));
+    }
+    return CheckpointProto(info, registry_->device());
+  });
+}
+
+grpc::ServerUnaryReactor* CheckpointService::LoadCheckpoint(
+    grpc::CallbackServerContext* context, const v1::LoadCheckpointRequest* request,
+    v1::Checkpoint* response) {
+  return RunUnary(context, *slow_, load_, response, [=, this]() -> absl::StatusOr<v1::Checkpoint> {
+    HOMOLOG_ASSIGN_OR_RETURN(const CheckpointName name, CheckpointName::Parse(request->name()));
+    HOMOLOG_ASSIGN_OR_RETURN(const checkpoints::CheckpointHandle handle, registry_->Acquire(name));
+    return CheckpointProto(handle->info, registry_->device());
+  });
+}
+
+grpc::ServerUnaryReactor* CheckpointService::UnloadCheckpoint(
+    grpc::CallbackServerContext* context, const v1::UnloadCheckpointRequest* request,
+    v1::Checkpoint* response) {
+  return RunUnary(
+      context, *quick_, unload_, response, [=, this]() -> absl::StatusOr<v1::Checkpoint> {
+        HOMOLOG_ASSIGN_OR_RETURN(const CheckpointName name, CheckpointName::Parse(request->name()));
+        HOMOLOG_RETURN_IF_ERROR(registry_->Unload(name));
+        HOMOLOG_ASSIGN_OR_RETURN(const CheckpointInfo info, registry_->Describe(name));
+        return CheckpointProto(info, registry_->device());
+      });
+}
+
+}  // namespace homolog::rpc

@@ -1,0 +1,39 @@
+// CheckpointService: see proto/homolog/v1/checkpoint_service.proto.
+#ifndef HOMOLOG_SERVER_RPC_CHECKPOINT_SERVICE_H_
+#define HOMOLOG_SERVER_RPC_CHECKPOINT_SERVICE_H_
+
+#include "homolog/v1/checkpoint_service.grpc.pb.h"
+#include "server/checkpoints/registry.h"
+#include "server/rpc/call.h"
+
+namespace homolog::rpc {
+
+class CheckpointService : public v1::CheckpointService::CallbackService {
+ public:
+  // All outlive the service. `slow` runs what reads or hashes weights.
+  CheckpointService(checkpoints::Registry* registry, RequestPool* quick, RequestPool* slow,
+                    metrics::Metrics* metrics);
+
+  grpc::ServerUnaryReactor* ListCheckpoints(grpc::CallbackServerContext* context,
+                                            const v1::ListCheckpointsRequest* request,
+                                            v1::ListCheckpointsResponse* response) override;
+  grpc::ServerUnaryReactor* GetCheckpoint(grpc::CallbackServerContext* context,
+                                          const v1::GetCheckpointRequest* request,
+                                          v1::Checkpoint* response) override;
+  grpc::ServerUnaryReactor* LoadCheckpoint(grpc::CallbackServerContext* context,
+                                           const v1::LoadCheckpointRequest* request,
+                                           v1::Checkpoint* response) override;
+  grpc::ServerUnaryReactor* UnloadCheckpoint(grpc::CallbackServerContext* context,
+                                             const v1::UnloadCheckpointRequest* request,
+                                             v1::Checkpoint* response) override;
+
+ private:
+  checkpoints::Registry* const registry_;
+  RequestPool* const quick_;
+  RequestPool* const slow_;
+  const Method list_, get_, load_, unload_;
+};
+
+}  // namespace homolog::rpc
+
+#endif  // HOMOLOG_SERVER_RPC_CHECKPOINT_SERVICE_H_

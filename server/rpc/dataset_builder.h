@@ -1,0 +1,57 @@
+// A data set being uploaded: messages in, data set out.
+//
+// Thread-safety: belongs to one thread at a time. Destroyed before Finish, it leaves nothing.
+#ifndef HOMOLOG_SERVER_RPC_DATASET_BUILDER_H_
+#define HOMOLOG_SERVER_RPC_DATASET_BUILDER_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "homolog/v1/dataset.pb.h"
+#include "homolog/v1/dataset_service.pb.h"
+#include "server/checkpoints/registry.h"
+#include "server/datasets/checkpoint_tokenizer.h"
+#include "server/datasets/token_reader.h"
+#include "server/store/dataset_upload.h"
+#include "server/store/store.h"
+
+namespace homolog::rpc {
+
+class DatasetBuilder {
+ public:
+  // Both outlive the builder.
+  DatasetBuilder(checkpoints::Registry* registry, store::Store* store);
+
+  // Takes the next message. Errors as DatasetService.CreateDataset says.
+  absl::Status Add(const v1::CreateDatasetRequest& message);
+  // No further message is needed: the end came, or max_tokens are there.
+  bool complete() const { return complete_; }
+  // Names the data set. INVALID_ARGUMENT (reason INCOMPLETE_UPLOAD) unless complete().
+  absl::StatusOr<v1::Dataset> Finish();
+
+ private:
+  absl::Status Begin(const v1::DatasetSpec& spec);
+  absl::Status AddData(const std::string& data);
+  absl::Status End(const v1::UploadEnd& end);
+  absl::Status AppendTokens();
+  v1::Dataset Manifest();
+
+  checkpoints::Registry* const registry_;
+  store::Store* const store_;
+  std::optional<v1::DatasetSpec> spec_;  // with every default filled in
+  int64_t vocabulary_size_ = 0;
+  datasets::CheckpointTokenizer tokenizer_;
+  std::unique_ptr<datasets::TokenReader> reader_;
+  store::DatasetUpload upload_;
+  std::vector<int32_t> ids_;
+  int64_t received_bytes_ = 0;
+  bool complete_ = false;
+};
+
+}  // namespace homolog::rpc
+
+#endif  // HOMOLOG_SERVER_RPC_DATASET_BUILDER_H_

@@ -1,0 +1,126 @@
+#include "server/rpc/dataset_service.h"
+
+#include <atomic>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/error.h"
+#include "common/resource_names.h"
+#include "server/operations/stored_tokens.h"
+#include "server/results/paging.h"
+#include "server/rpc/dataset_builder.h"
+
+namespace homolog::rpc {
+namespace {
+
+// One upload. Every message is worked on by the pool before the next one is read: a client that
+// sends faster than the store writes is held back by gRPC's flow control.
+//
+// Thread-safety: one read is in flight at a time, so that its members have one user at a time.
+class UploadReactor : public grpc::ServerReadReactor<v1::CreateDatasetRequest> {
+ public:
+  UploadReactor(std::unique_ptr<DatasetBuilder> builder, RequestPool* pool, Call call,
+                v1::Dataset* response)
+      : builder_(std::move(builder)), pool_(pool), call_(std::move(call)), response_(response) {
+    StartRead(&message_);
+  }
+
+  void OnReadDone(bool ok) override {
+    // The stream closed: without an end message before, the upload is incomplete.
+    const bool posted = pool_->Post([this, ok] { ok ? Add() : End(absl::OkStatus()); });
+    if (!posted) End(ServerBusy());
+  }
+  void OnCancel() override { cancelled_ = true; }
+  void OnDone() override { delete this; }
+
+ private:
+  void Add() {
+    const absl::Status status = CatchAll([&] { return builder_->Add(message_); });
+    if (!status.ok() || builder_->complete()) return End(status);
+    StartRead(&message_);
+  }
+
+  void End(absl::Status status) {
+    if (status.ok()) {
+      status = CatchAll([&]() -> absl::Status {
+        if (cancelled_) return absl::CancelledError("the client went away");
+        HOMOLOG_ASSIGN_OR_RETURN(*response_, builder_->Finish());
+        return absl::OkStatus();
+      });
+    }
+    builder_.reset();  // an upload that failed is gone before the client hears of it
+    Finish(call_.End(status));
+  }
+
+  std::unique_ptr<DatasetBuilder> builder_;
+  RequestPool* const pool_;
+  const Call call_;
+  v1::Dataset* const response_;
+  v1::CreateDatasetRequest message_;
+  std::atomic<bool> cancelled_ = false;
+};
+
+absl::StatusOr<v1::ListDatasetsResponse> List(const store::Store& store,
+                                              const v1::ListDatasetsRequest& request) {
+  HOMOLOG_ASSIGN_OR_RETURN(const int page_size,
+                           results::CheckPageSize(request.page_size(), 100, 1000));
+  HOMOLOG_ASSIGN_OR_RETURN(const store::Page page,
+                           store.ListDatasets(page_size, request.page_token()));
+  v1::ListDatasetsResponse response;
+  for (const store::Record& record : page.records) {
+    if (!response.add_datasets()->ParseFromString(record.bytes)) {
+      return DataLoss("DAMAGED_DATASET", absl::StrCat("the manifest of datasets/", record.id,
+                                                      " cannot be read; delete the data set"));
+    }
+  }
+  response.set_next_page_token(page.next_page_token);
+  return response;
+}
+
+}  // namespace
+
+DatasetService::DatasetService(checkpoints::Registry* registry, store::Store* store,
+                               RequestPool* quick, RequestPool* slow, metrics::Metrics* metrics)
+    : registry_(registry),
+      store_(store),
+      quick_(quick),
+      slow_(slow),
+      create_(MakeMethod(*metrics, "DatasetService/CreateDataset")),
+      list_(MakeMethod(*metrics, "DatasetService/ListDatasets")),
+      get_(MakeMethod(*metrics, "DatasetService/GetDataset")),
+      delete_(MakeMethod(*metrics, "DatasetService/DeleteDataset")) {}
+
+grpc::ServerReadReactor<v1::CreateDatasetRequest>* DatasetService::CreateDataset(
+    grpc::CallbackServerContext* context, v1::Dataset* response) {
+  return new UploadReactor(std::make_unique<DatasetBuilder>(registry_, store_), slow_,
+                           Call(context, create_.name, create_.metrics.get()), response);
+}
+
+grpc::ServerUnaryReactor* DatasetService::ListDatasets(grpc::CallbackServerContext* context,
+                                                       const v1::ListDatasetsRequest* request,
+                                                       v1::ListDatasetsResponse* response) {
+  return RunUnary(context, *quick_, list_, response,
+                  [this, request] { return List(*store_, *request); });
+}
+
+grpc::ServerUnaryReactor* DatasetService::GetDataset(grpc::CallbackServerContext* context,
+                                                     const v1::GetDatasetRequest* request,
+                                                     v1::Dataset* response) {
+  return RunUnary(context, *quick_, get_, response,
+                  [this, request] { return operations::ReadDataset(*store_, request->name()); });
+}
+
+grpc::ServerUnaryReactor* DatasetService::DeleteDataset(grpc::CallbackServerContext* context,
+                                                        const v1::DeleteDatasetRequest* request,
+                                                        google::protobuf::Empty* response) {
+  return RunUnary(context, *quick_, delete_, response,
+                  [this, request]() -> absl::StatusOr<google::protobuf::Empty> {
+                    HOMOLOG_ASSIGN_OR_RETURN(const std::string id,
+                                             ParseName(kDatasets, request->name()));
+                    HOMOLOG_RETURN_IF_ERROR(store_->DeleteDataset(id));
+                    return google::protobuf::Empty();
+                  });
+}
+
+}  // namespace homolog::rpc
