@@ -64,6 +64,11 @@ class CorrelationPass {
     devices_.push_back(model.device());
   }
 
+  std::string ModelName(size_t model) const {
+    if (model < options_.model_names.size()) return options_.model_names[model];
+    return model == 0 ? "the reference" : absl::StrCat("partner ", model);
+  }
+
   absl::Status AddBlock(const at::Tensor& tokens, RunControl& control) {
     const at::Tensor kept = KeptPositions(tokens, options_.excluded_token_ids);
     const int64_t positions = kept.defined() ? kept.numel() : tokens.numel();
@@ -74,7 +79,7 @@ class CorrelationPass {
           readers_[i].Read(tokens, kept.defined() ? kept.to(devices_[i]) : at::Tensor(),
                            ModelMoments::SpareRows(positions));
       if (const absl::Status status = moments_[i].AddBlock(positions, block); !status.ok()) {
-        return Annotate(status, i == 0 ? "the reference" : absl::StrCat("partner ", i));
+        return Annotate(status, ModelName(i));
       }
       if (i == 0) {
         reference = block;

@@ -6,6 +6,7 @@
 #define HOMOLOG_SERVER_ANALYSIS_CORRELATION_H_
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -25,6 +26,8 @@ struct CorrelationOptions {
   int64_t rotations = 1;  // > 0
   uint64_t seed = 0;
   std::vector<int64_t> excluded_token_ids = {};  // sorted
+  // Of the reference, then of the partners: what messages call them. Empty: their places.
+  std::vector<std::string> model_names = {};
 };
 
 // Every reference neuron (flat index layer * d_mlp + neuron) against one partner. All vectors have
@@ -54,8 +57,8 @@ int64_t CorrelationBytes(const engine::ModelShape& reference,
 // Runs every model once over `tokens` and correlates, as shared/design/definitions.md says. All
 // models are on one device, have the same vocabulary and a context of at least the sequence length;
 // with kSameIndex, layers and d_mlp are equal, too. FAILED_PRECONDITION (TOO_FEW_POSITIONS) for
-// fewer than 2 counted positions, (NON_FINITE_ACTIVATION) naming the model by its place (0: the
-// reference); RESOURCE_EXHAUSTED (OUT_OF_MEMORY); and what control.Check() says.
+// fewer than 2 counted positions, (NON_FINITE_ACTIVATION) naming model, layer and
+// neuron; RESOURCE_EXHAUSTED (OUT_OF_MEMORY); and what control.Check() says.
 absl::StatusOr<CorrelationResult> ComputeCorrelations(
     const engine::Model& reference, const std::vector<const engine::Model*>& partners,
     const TokenSequences& tokens, const CorrelationOptions& options, RunControl& control);

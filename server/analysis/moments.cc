@@ -84,9 +84,14 @@ absl::Status ModelMoments::AddBlock(int64_t positions, at::Tensor& block) {
   if (count_ == 0) SetProvisional(x);
   minimum_ = count_ == 0 ? smallest : at::minimum(minimum_, smallest);
   maximum_ = count_ == 0 ? largest : at::maximum(maximum_, largest);
-  for (int64_t run = 0; run < SpareRows(positions); ++run) {
-    const int64_t first = run * kRun;
-    AddRun(x.narrow(0, first, std::min(kRun, positions - first)), block.select(0, positions + run));
+  x.sub_(shift_).div_(scale_);
+  const int64_t whole = positions / kRun, ragged = positions % kRun;
+  if (whole > 0) {
+    AddRuns(x.narrow(0, 0, whole * kRun).view({whole, kRun, -1}),
+            block.narrow(0, positions, whole));
+  }
+  if (ragged > 0) {
+    AddRuns(x.narrow(0, whole * kRun, ragged).unsqueeze(0), block.narrow(0, positions + whole, 1));
   }
   for (size_t layer = 0; layer < products_.size(); ++layer) {
     const at::Tensor part =
@@ -96,19 +101,26 @@ absl::Status ModelMoments::AddBlock(int64_t positions, at::Tensor& block) {
   return CheckRange();
 }
 
-// run: some rows of x; spare: the row for what their products lack.
-void ModelMoments::AddRun(at::Tensor run, at::Tensor spare) {
-  run.sub_(shift_).div_(scale_);
-  const at::Tensor mean = run.mean(0);
-  run.sub_(mean);
-  const at::Tensor drift = mean.to(at::kDouble).sub_(mean_);
-  const auto before = static_cast<double>(count_), now = static_cast<double>(run.size(0));
-  spare.copy_(drift * std::sqrt(before * now / (before + now)));
-  mean_.add_(drift, now / (before + now));
-  count_ += run.size(0);
+// runs: y as [run, position, neuron]; spare: [run, neuron], for what their products lack.
+void ModelMoments::AddRuns(at::Tensor runs, at::Tensor spare) {
+  const int64_t length = runs.size(1), added = runs.size(0) * length;
+  const at::Tensor means = runs.mean(1);
+  runs.sub_(means.unsqueeze(1));
   // A column's norm squared, without a matrix of squares.
-  sum_of_squares_.add_(run.norm(2, 0).to(at::kDouble).square_());
-  sum_of_squares_.add_(spare.to(at::kDouble).square_());
+  sum_of_squares_ += runs.norm(2, 1).to(at::kDouble).square_().sum(0);
+
+  // Of all positions before a run: how many there are, and their mean.
+  const at::Tensor sums = means.to(at::kDouble).mul_(length);
+  const at::Tensor counts =
+      at::arange(count_, count_ + added, length, sums.options()).unsqueeze(1);  // [run, 1]
+  const at::Tensor total = mean_ * static_cast<double>(count_);
+  const at::Tensor before = (sums.cumsum(0) - sums + total) / counts.clamp_min(1);
+  const at::Tensor weight = counts * length / (counts + length);
+  spare.copy_((means - before) * weight.sqrt());
+  sum_of_squares_ += spare.to(at::kDouble).square_().sum(0);
+
+  count_ += added;
+  mean_ = (total + sums.sum(0)) / static_cast<double>(count_);
 }
 
 absl::Status ModelMoments::CheckRange() const {

@@ -57,7 +57,7 @@ class ModelMoments {
 
  private:
   void SetProvisional(const at::Tensor& x);
-  void AddRun(at::Tensor run, at::Tensor spare);
+  void AddRuns(at::Tensor runs, at::Tensor spare);
   absl::Status CheckRange() const;
 
   const engine::ModelShape shape_;

@@ -1,7 +1,5 @@
 #include "server/checkpoints/inspection.h"
 
-#include <sys/stat.h>
-
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
@@ -15,9 +13,15 @@ namespace {
 constexpr size_t kConfigLimit = 4 << 20;
 constexpr int kDepthLimit = 64;
 
+// Brackets in strings do not count: "}" in one would hide what is nested behind it.
 bool TooDeep(std::string_view text) {
   int depth = 0;
-  for (const char c : text) {
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '"') in_string = !in_string;
+    if (in_string && c == '\\') ++i;  // what it escapes
+    if (in_string) continue;
     if (c == '{' || c == '[') ++depth;
     if (c == '}' || c == ']') --depth;
     if (depth > kDepthLimit) return true;
@@ -48,11 +52,7 @@ int64_t WeightBytes(const engine::Architecture& architecture) {
 }
 
 std::string WeightFilesSignature(const std::string& folder) {
-  const std::string path = folder + "/model.safetensors";
-  struct stat s;
-  if (stat(path.c_str(), &s) != 0) return path;
-  return absl::StrCat(path, "|", s.st_size, "|", s.st_ino, "|", s.st_mtim.tv_sec, ".",
-                      s.st_mtim.tv_nsec, "|", s.st_ctim.tv_sec, ".", s.st_ctim.tv_nsec);
+  return FileSignature(folder + "/model.safetensors");
 }
 
 }  // namespace homolog::checkpoints

@@ -25,15 +25,31 @@ absl::Status SystemError(const std::string& path, int error) {
                    {{"path", path}});
 }
 
+absl::Status NotAFile(const std::string& path) {
+  return MakeError(absl::StatusCode::kUnavailable, "FILE_UNREADABLE",
+                   absl::StrCat("cannot read ", path, ": it must be a regular file"),
+                   {{"path", path}});
+}
+
+std::string SignatureOf(const std::string& path, const struct stat& s) {
+  return absl::StrCat(path, "|", s.st_size, "|", s.st_ino, "|", s.st_mtim.tv_sec, ".",
+                      s.st_mtim.tv_nsec, "|", s.st_ctim.tv_sec, ".", s.st_ctim.tv_nsec);
+}
+
 }  // namespace
+
+std::string FileSignature(const std::string& path) {
+  struct stat status;
+  return stat(path.c_str(), &status) == 0 ? SignatureOf(path, status) : path;
+}
 
 absl::StatusOr<std::shared_ptr<const MappedFile>> MappedFile::Open(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return SystemError(path, errno);
-  const absl::Cleanup close_fd = [fd] { close(fd); };
+  absl::Cleanup close_fd = [fd] { close(fd); };
   struct stat status;
   if (fstat(fd, &status) != 0) return SystemError(path, errno);
-  if (!S_ISREG(status.st_mode)) return SystemError(path, EINVAL);
+  if (!S_ISREG(status.st_mode)) return NotAFile(path);
   const auto size = static_cast<size_t>(status.st_size);
   const char* data = nullptr;
   if (size > 0) {
@@ -41,14 +57,29 @@ absl::StatusOr<std::shared_ptr<const MappedFile>> MappedFile::Open(const std::st
     if (mapped == MAP_FAILED) return SystemError(path, errno);
     data = static_cast<const char*>(mapped);
   }
-  return std::shared_ptr<const MappedFile>(new MappedFile(path, data, size));
+  std::move(close_fd).Cancel();
+  return std::shared_ptr<const MappedFile>(new MappedFile(path, fd, status, data));
 }
 
-MappedFile::MappedFile(std::string path, const char* data, size_t size)
-    : path_(std::move(path)), data_(data), size_(size) {}
+MappedFile::MappedFile(std::string path, int fd, const struct stat& opened, const char* data)
+    : path_(std::move(path)),
+      fd_(fd),
+      opened_(opened),
+      data_(data),
+      size_(data == nullptr ? 0 : static_cast<size_t>(opened.st_size)) {}
 
 MappedFile::~MappedFile() {
   if (data_ != nullptr) munmap(const_cast<char*>(data_), size_);
+  close(fd_);
+}
+
+std::string MappedFile::signature() const { return SignatureOf(path_, opened_); }
+
+bool MappedFile::Unchanged() const {
+  struct stat now;
+  return fstat(fd_, &now) == 0 && now.st_size == opened_.st_size &&
+         now.st_mtim.tv_sec == opened_.st_mtim.tv_sec &&
+         now.st_mtim.tv_nsec == opened_.st_mtim.tv_nsec;
 }
 
 }  // namespace homolog::checkpoints

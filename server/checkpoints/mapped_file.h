@@ -4,6 +4,8 @@
 #ifndef HOMOLOG_SERVER_CHECKPOINTS_MAPPED_FILE_H_
 #define HOMOLOG_SERVER_CHECKPOINTS_MAPPED_FILE_H_
 
+#include <sys/stat.h>
+
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -12,6 +14,10 @@
 #include "absl/status/statusor.h"
 
 namespace homolog::checkpoints {
+
+// Path, size, times and inode of a file: changes whenever it is replaced or written to. The path
+// alone where there is none.
+std::string FileSignature(const std::string& path);
 
 class MappedFile {
  public:
@@ -24,10 +30,16 @@ class MappedFile {
 
   std::string_view bytes() const { return {data_, size_}; }
   const std::string& path() const { return path_; }
+  // FileSignature of this very file as it was when it was opened.
+  std::string signature() const;
+  // False where the file was written to since. (Where it was replaced, its bytes stay.)
+  bool Unchanged() const;
 
  private:
-  MappedFile(std::string path, const char* data, size_t size);
+  MappedFile(std::string path, int fd, const struct stat& opened, const char* data);
   const std::string path_;
+  const int fd_;
+  const struct stat opened_;
   const char* const data_;
   const size_t size_;
 };

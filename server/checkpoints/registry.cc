@@ -19,6 +19,14 @@ absl::Status Invalid(const CheckpointName& name, const std::string& why) {
       {{"checkpoint", name.ToString()}});
 }
 
+absl::Status InUse(const CheckpointName& name, const std::string& is) {
+  return FailedPrecondition("CHECKPOINT_IN_USE",
+                            absl::StrCat("checkpoint ", name.ToString(), " ", is,
+                                         " in use by a running operation; wait for it or cancel "
+                                         "it first"),
+                            {{"checkpoint", name.ToString()}});
+}
+
 // Fills in what config.json and the weights' headers say; the first thing wrong makes it kFailed.
 void Inspect(CheckpointInfo& info) {
   const absl::Status status = [&]() -> absl::Status {
@@ -35,12 +43,16 @@ void Inspect(CheckpointInfo& info) {
   info.state_message = std::string(status.message());
 }
 
-std::string DigestOf(const WeightFiles& files, const std::string& folder, DigestMemo& memo) {
-  const std::string key = WeightFilesSignature(folder);
-  if (std::optional<std::string> known = memo.Get(key)) return *std::move(known);
-  std::string digest = files.Sha256();
-  memo.Put(key, digest);
-  return digest;
+// The digest of the files as they were opened, whatever stands under their names by now. Fails
+// where they were written to since, so that neither memo nor model holds a mixture.
+absl::StatusOr<std::string> DigestOf(const CheckpointName& name, const WeightFiles& files,
+                                     DigestMemo& memo) {
+  std::optional<std::string> digest = memo.Get(files.signature());
+  const bool known = digest.has_value();
+  if (!known) digest = files.Sha256();
+  if (!files.Unchanged()) return Invalid(name, "its weights were written to while they were read");
+  if (!known) memo.Put(files.signature(), *digest);
+  return *std::move(digest);
 }
 
 }  // namespace
@@ -57,7 +69,7 @@ absl::StatusOr<CheckpointInfo> Registry::Describe(const CheckpointName& name) co
   {
     const std::lock_guard lock(mutex_);
     const auto entry = entries_.find(name);
-    if (entry != entries_.end() && entry->second.handle) return entry->second.handle->info;
+    if (entry != entries_.end() && IsCurrent(entry->second)) return entry->second.handle->info;
     if (entry != entries_.end() && entry->second.loading) info.state = CheckpointState::kLoading;
   }
   HOMOLOG_ASSIGN_OR_RETURN(info.folder, repository_.Folder(name));
@@ -71,79 +83,105 @@ absl::StatusOr<CheckpointInfo> Registry::Identify(const CheckpointName& name) co
   if (info.state == CheckpointState::kFailed) return Invalid(name, info.state_message);
   if (info.weights_sha256.empty()) {
     HOMOLOG_ASSIGN_OR_RETURN(const WeightFiles files, WeightFiles::Open(info.folder));
-    info.weights_sha256 = DigestOf(files, info.folder, *memo_);
+    HOMOLOG_ASSIGN_OR_RETURN(info.weights_sha256, DigestOf(name, files, *memo_));
   }
   return info;
 }
 
+bool Registry::IsCurrent(const Entry& entry) {
+  return entry.handle && entry.signature == WeightFilesSignature(entry.handle->info.folder);
+}
+
+void Registry::Drop(std::map<CheckpointName, Entry>::iterator entry) {
+  reserved_bytes_ -= entry->second.reserved_bytes;
+  entries_.erase(entry);
+}
+
 absl::Status Registry::Reserve(const CheckpointName& name, int64_t bytes) {
+  // Handles are given out under the mutex only: a count of one stays one.
+  auto unused = [](const Entry& entry) { return entry.handle && entry.handle.use_count() == 1; };
+  int64_t available = budget_bytes_ - reserved_bytes_;
+  for (const auto& [other, entry] : entries_) available += unused(entry) ? entry.reserved_bytes : 0;
+  if (bytes > available) {
+    return ResourceExhausted(
+        "MEMORY_BUDGET",
+        absl::StrCat("checkpoint ", name.ToString(), " needs ", bytes, " bytes, and ", available,
+                     " of the budget of ", budget_bytes_,
+                     " bytes are free or can be freed; wait for running operations, or start the "
+                     "server with a larger --memory-budget"),
+        {{"needed_bytes", absl::StrCat(bytes)}, {"budget_bytes", absl::StrCat(budget_bytes_)}});
+  }
   while (reserved_bytes_ + bytes > budget_bytes_) {
     auto oldest = entries_.end();
     for (auto it = entries_.begin(); it != entries_.end(); ++it) {
-      // Handles are given out under the mutex only: a count of one stays one.
-      const bool unused = it->second.handle && it->second.handle.use_count() == 1;
-      if (unused && (oldest == entries_.end() || it->second.last_use < oldest->second.last_use)) {
-        oldest = it;
-      }
+      const bool older =
+          oldest == entries_.end() || it->second.last_use < oldest->second.last_use;
+      if (unused(it->second) && older) oldest = it;
     }
-    if (oldest == entries_.end()) {
-      return ResourceExhausted(
-          "MEMORY_BUDGET",
-          absl::StrCat("checkpoint ", name.ToString(), " needs ", bytes, " bytes, and ",
-                       budget_bytes_ - reserved_bytes_, " of the budget of ", budget_bytes_,
-                       " bytes are free or can be freed; wait for running operations, or start the "
-                       "server with a larger --memory-budget"),
-          {{"needed_bytes", absl::StrCat(bytes)}, {"budget_bytes", absl::StrCat(budget_bytes_)}});
-    }
-    reserved_bytes_ -= oldest->second.reserved_bytes;
-    entries_.erase(oldest);
+    Drop(oldest);
   }
   reserved_bytes_ += bytes;
   return absl::OkStatus();
 }
 
-absl::StatusOr<CheckpointHandle> Registry::Load(CheckpointInfo info) const {
-  return engine::CatchTorch([&]() -> absl::StatusOr<CheckpointHandle> {
-    HOMOLOG_ASSIGN_OR_RETURN(const std::unique_ptr<engine::Architecture> architecture,
-                             ReadArchitecture(info.folder));
-    HOMOLOG_ASSIGN_OR_RETURN(const WeightFiles files, WeightFiles::Open(info.folder));
-    auto loaded = std::make_shared<LoadedCheckpoint>();
-    HOMOLOG_ASSIGN_OR_RETURN(engine::Weights weights, files.Read(*architecture, device_));
-    loaded->model = architecture->Build(std::move(weights));
-    info.weights_sha256 = DigestOf(files, info.folder, *memo_);
-    info.state = CheckpointState::kLoaded;
-    info.device_bytes = WeightBytes(*architecture);
-    loaded->info = std::move(info);
-    return loaded;
-  });
+absl::StatusOr<CheckpointHandle> Registry::Load(CheckpointInfo info, Entry& entry) const {
+  HOMOLOG_ASSIGN_OR_RETURN(const std::unique_ptr<engine::Architecture> architecture,
+                           ReadArchitecture(info.folder));
+  HOMOLOG_ASSIGN_OR_RETURN(const WeightFiles files, WeightFiles::Open(info.folder));
+  // The files may be others than those that the budget was asked for.
+  if (WeightBytes(*architecture) != entry.reserved_bytes) {
+    return Invalid(info.name, "its files were replaced while it was loaded");
+  }
+  auto loaded = std::make_shared<LoadedCheckpoint>();
+  HOMOLOG_ASSIGN_OR_RETURN(engine::Weights weights, files.Read(*architecture, device_));
+  loaded->model = architecture->Build(std::move(weights));
+  HOMOLOG_ASSIGN_OR_RETURN(info.weights_sha256, DigestOf(info.name, files, *memo_));
+  info.description = architecture->description();
+  info.state = CheckpointState::kLoaded;
+  info.device_bytes = WeightBytes(*architecture);
+  loaded->info = std::move(info);
+  entry.signature = files.signature();
+  return loaded;
 }
 
 absl::StatusOr<CheckpointHandle> Registry::Acquire(const CheckpointName& name) {
   HOMOLOG_ASSIGN_OR_RETURN(const std::string folder, repository_.Folder(name));
   std::unique_lock lock(mutex_);
   loaded_.wait(lock, [&] { return !entries_.contains(name) || !entries_[name].loading; });
-  if (const auto entry = entries_.find(name); entry != entries_.end()) {
-    entry->second.last_use = ++clock_;
-    return entry->second.handle;
+  if (const auto found = entries_.find(name); found != entries_.end()) {
+    Entry& entry = found->second;
+    if (IsCurrent(entry)) {
+      entry.last_use = ++clock_;
+      return entry.handle;
+    }
+    if (entry.handle.use_count() > 1) {
+      return InUse(name, "changed on disk, and its former weights are");
+    }
+    Drop(found);
   }
   entries_[name].loading = true;
   lock.unlock();
-  int64_t reserved = 0;
-  absl::StatusOr<CheckpointHandle> handle = ReserveAndLoad(name, folder, reserved);
+  Entry entry;
+  // Whatever happens, `loading` must not stay: others wait for it.
+  const absl::Status status = engine::CatchTorch([&]() -> absl::Status {
+    HOMOLOG_ASSIGN_OR_RETURN(entry.handle, ReserveAndLoad(name, folder, entry));
+    return absl::OkStatus();
+  });
   lock.lock();
-  if (handle.ok()) {
-    entries_[name] = {false, *handle, reserved, ++clock_};
-  } else {
-    reserved_bytes_ -= reserved;
-    entries_.erase(name);
-  }
   loaded_.notify_all();
+  if (!status.ok()) {
+    reserved_bytes_ -= entry.reserved_bytes;
+    entries_.erase(name);
+    return status;
+  }
+  entry.last_use = ++clock_;
+  CheckpointHandle handle = entry.handle;
+  entries_[name] = std::move(entry);
   return handle;
 }
 
 absl::StatusOr<CheckpointHandle> Registry::ReserveAndLoad(const CheckpointName& name,
-                                                          const std::string& folder,
-                                                          int64_t& reserved) {
+                                                          const std::string& folder, Entry& entry) {
   CheckpointInfo info;
   info.name = name;
   info.folder = folder;
@@ -154,24 +192,20 @@ absl::StatusOr<CheckpointHandle> Registry::ReserveAndLoad(const CheckpointName& 
     const std::lock_guard lock(mutex_);
     HOMOLOG_RETURN_IF_ERROR(Reserve(name, bytes));
   }
-  reserved = bytes;
-  return Load(std::move(info));
+  entry.reserved_bytes = bytes;
+  return Load(std::move(info), entry);
 }
 
 absl::Status Registry::Unload(const CheckpointName& name) {
-  HOMOLOG_RETURN_IF_ERROR(repository_.Folder(name).status());
   std::unique_lock lock(mutex_);
   const auto entry = entries_.find(name);
-  if (entry == entries_.end()) return absl::OkStatus();
-  if (entry->second.loading || entry->second.handle.use_count() > 1) {
-    return FailedPrecondition("CHECKPOINT_IN_USE",
-                              absl::StrCat("checkpoint ", name.ToString(),
-                                           " is in use by a running operation; wait for it or "
-                                           "cancel it first"),
-                              {{"checkpoint", name.ToString()}});
+  if (entry == entries_.end()) {
+    lock.unlock();
+    return repository_.Folder(name).status();
   }
-  reserved_bytes_ -= entry->second.reserved_bytes;
-  entries_.erase(entry);
+  if (entry->second.loading) return InUse(name, "is just being loaded,");
+  if (entry->second.handle.use_count() > 1) return InUse(name, "is");
+  Drop(entry);
   return absl::OkStatus();
 }
 

@@ -58,18 +58,21 @@ class Registry {
   const Repository& repository() const { return repository_; }
   at::Device device() const { return device_; }
 
-  // What is known without reading weights; a checkpoint whose files do not fit together is kFailed.
+  // What is known without reading weights, of the files as they are now: a checkpoint in memory
+  // whose files were replaced since is not loaded any more. A checkpoint whose files do not fit together is kFailed.
   // NOT_FOUND (reason CHECKPOINT_NOT_FOUND).
   absl::StatusOr<CheckpointInfo> Describe(const CheckpointName& name) const;
   // The same with the digest of the weights, which may read all of them. FAILED_PRECONDITION
   // (reason CHECKPOINT_INVALID) with why where they cannot be loaded.
   absl::StatusOr<CheckpointInfo> Identify(const CheckpointName& name) const;
 
-  // The checkpoint in memory, loaded where it is not; two callers at once load it once. To make
-  // room, checkpoints that nobody holds are dropped, the least recently used first.
-  // FAILED_PRECONDITION (CHECKPOINT_INVALID), RESOURCE_EXHAUSTED (MEMORY_BUDGET) with both numbers.
+  // The checkpoint in memory, loaded where it is not or its files were replaced since; two callers
+  // at once load it once. To make room, checkpoints that nobody holds are dropped, the least
+  // recently used first. FAILED_PRECONDITION (CHECKPOINT_INVALID; CHECKPOINT_IN_USE where somebody
+  // holds weights that were replaced), RESOURCE_EXHAUSTED (MEMORY_BUDGET) with both numbers.
   absl::StatusOr<CheckpointHandle> Acquire(const CheckpointName& name);
-  // Frees the memory. OK where it is not loaded; FAILED_PRECONDITION (reason CHECKPOINT_IN_USE).
+  // Frees the memory, also where the files are gone. OK where it is not loaded; NOT_FOUND (reason
+  // CHECKPOINT_NOT_FOUND), FAILED_PRECONDITION (reason CHECKPOINT_IN_USE).
   absl::Status Unload(const CheckpointName& name);
 
   RegistryUsage usage() const;
@@ -80,13 +83,19 @@ class Registry {
     CheckpointHandle handle;  // null where not loaded
     int64_t reserved_bytes = 0;
     uint64_t last_use = 0;
+    std::string signature = {};  // WeightFilesSignature of what was loaded
   };
 
-  // Without the mutex. Sets `reserved` to the bytes it took from the budget, also where it fails.
+  // Without the mutex. Sets the entry's reserved_bytes to what it took from the budget, also where
+  // it fails. Throws what libtorch throws.
   absl::StatusOr<CheckpointHandle> ReserveAndLoad(const CheckpointName& name,
-                                                  const std::string& folder, int64_t& reserved);
-  absl::StatusOr<CheckpointHandle> Load(CheckpointInfo info) const;
-  absl::Status Reserve(const CheckpointName& name, int64_t bytes);  // mutex_ held
+                                                  const std::string& folder, Entry& entry);
+  absl::StatusOr<CheckpointHandle> Load(CheckpointInfo info, Entry& entry) const;
+  // With the mutex held.
+  absl::Status Reserve(const CheckpointName& name, int64_t bytes);
+  void Drop(std::map<CheckpointName, Entry>::iterator entry);
+  // Whether it is loaded, from the files that are there now.
+  static bool IsCurrent(const Entry& entry);
 
   const Repository repository_;
   const at::Device device_;

@@ -29,6 +29,11 @@ bool IsNumber(const std::string& step) {
   return !step.empty() && step.find_first_not_of("0123456789") == std::string::npos;
 }
 
+// Whether canonical path `folder` is below canonical path `root`.
+bool IsInside(const fs::path& folder, const fs::path& root) {
+  return std::mismatch(root.begin(), root.end(), folder.begin(), folder.end()).first == root.end();
+}
+
 }  // namespace
 
 bool StepLess(const std::string& a, const std::string& b) {
@@ -74,9 +79,7 @@ absl::StatusOr<std::string> Repository::Folder(const CheckpointName& name) const
   HOMOLOG_RETURN_IF_ERROR(ValidateResourceId("step", name.step));
   std::error_code error;
   const fs::path folder = fs::canonical(fs::path(root_) / name.model / name.step, error);
-  const bool inside = !error && std::mismatch(fs::path(root_).begin(), fs::path(root_).end(),
-                                              folder.begin(), folder.end())
-                                        .first == fs::path(root_).end();
+  const bool inside = !error && IsInside(folder, root_);
   if (!inside || !fs::exists(folder / "config.json", error)) {
     return NotFound(
         "CHECKPOINT_NOT_FOUND",

@@ -84,6 +84,10 @@ absl::StatusOr<WeightFiles> WeightFiles::Open(const std::string& folder) {
 
 std::string WeightFiles::Sha256() const { return Sha256Hex(file_->bytes()); }
 
+std::string WeightFiles::signature() const { return file_->signature(); }
+
+bool WeightFiles::Unchanged() const { return file_->Unchanged(); }
+
 absl::StatusOr<std::vector<WeightFiles::Match>> WeightFiles::MatchWeights(
     const std::vector<engine::WeightSpec>& specs, const engine::Architecture& architecture) const {
   std::map<std::string, const SafetensorsEntry*> by_name;

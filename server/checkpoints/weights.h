@@ -25,6 +25,10 @@ class WeightFiles {
 
   // SHA-256 over the files' bytes in order; reads all of them.
   std::string Sha256() const;
+  // What WeightFilesSignature said of these very files when they were opened.
+  std::string signature() const;
+  // False where they were written to since: what was read of them is then no one version.
+  bool Unchanged() const;
 
   // Every weight that `architecture` needs as float32 on `device`. FAILED_PRECONDITION (reason
   // WEIGHTS_MISMATCH) naming a weight that is missing, superfluous, of another shape or of a dtype

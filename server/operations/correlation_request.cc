@@ -176,6 +176,8 @@ absl::StatusOr<CorrelationInputs> ValidateCorrelation(
   HOMOLOG_RETURN_IF_ERROR(ReadParameters(inputs));
   HOMOLOG_RETURN_IF_ERROR(CheckShapes(inputs));
   HOMOLOG_RETURN_IF_ERROR(CheckBudget(context, inputs));
+  inputs.options.model_names.push_back(request.reference());
+  for (const std::string& partner : request.partners()) inputs.options.model_names.push_back(partner);
   inputs.id = ResultId(inputs);
   return inputs;
 }

@@ -1,10 +1,11 @@
 #include "server/rpc/admin_server.h"
 
-#include <CivetServer.h>
+#include <httplib.h>
 
+#include <thread>
 #include <utility>
-#include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
 #include "common/text.h"
@@ -12,70 +13,83 @@
 namespace homolog::rpc {
 namespace {
 
-class Page : public CivetHandler {
- public:
-  struct Answer {
-    int code;
-    std::string type, body;
-  };
-  explicit Page(std::function<Answer()> answer) : answer_(std::move(answer)) {}
-
-  bool handleGet(CivetServer*, mg_connection* connection) override {
-    const Answer answer = answer_();
-    const std::string head =
-        absl::StrCat("HTTP/1.1 ", answer.code, answer.code == 200 ? " OK" : " Service Unavailable",
-                     "\r\nContent-Type: ", answer.type, "\r\nContent-Length: ", answer.body.size(),
-                     "\r\nConnection: close\r\n\r\n");
-    mg_write(connection, head.data(), head.size());
-    mg_write(connection, answer.body.data(), answer.body.size());
-    return true;
-  }
-
- private:
-  const std::function<Answer()> answer_;
-};
-
+constexpr size_t kThreads = 2;
+constexpr size_t kLargestRequest = 8192;  // nothing here takes a body
+constexpr int kTimeoutSeconds = 5;
 constexpr char kPlainText[] = "text/plain; charset=utf-8";
+
+// "[::1]:7432" is host "::1" and port 7432.
+std::pair<std::string, int> SplitAddress(const std::string& address) {
+  const size_t colon = address.rfind(':');
+  std::string host = address.substr(0, colon);
+  if (host.size() > 2 && host.front() == '[') host = host.substr(1, host.size() - 2);
+  int port = 0;
+  if (!absl::SimpleAtoi(address.substr(colon + 1), &port)) port = -1;
+  return {host, port};
+}
 
 }  // namespace
 
 struct AdminServer::State {
-  State(const std::string& address, const Callbacks& callbacks)
-      : metrics([callbacks] {
-          return Page::Answer{200, "text/plain; version=0.0.4; charset=utf-8", callbacks.metrics()};
-        }),
-        alive([] {
-          return Page::Answer{200, kPlainText, "ok\n"};
-        }),
-        ready([callbacks] {
-          return callbacks.ready() ? Page::Answer{200, kPlainText, "ready\n"}
-                                   : Page::Answer{503, kPlainText, "not ready\n"};
-        }),
-        server({"listening_ports", address, "num_threads", "2", "enable_directory_listing", "no"}) {
-    server.addHandler("/metrics$", metrics);
-    server.addHandler("/healthz$", alive);
-    server.addHandler("/readyz$", ready);
+  explicit State(Callbacks given) : callbacks(std::move(given)) {
+    server.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
+    server.set_payload_max_length(kLargestRequest);
+    server.set_read_timeout(kTimeoutSeconds);
+    server.set_write_timeout(kTimeoutSeconds);
+    server.set_keep_alive_max_count(1);
+    // The default also sets SO_REUSEPORT, with which two servers silently share a port.
+    server.set_socket_options([](socket_t socket) {
+      const int on = 1;
+      setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    });
+    server.Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {
+      response.set_content(callbacks.metrics(), "text/plain; version=0.0.4; charset=utf-8");
+    });
+    server.Get("/healthz", [](const httplib::Request&, httplib::Response& response) {
+      response.set_content("ok\n", kPlainText);
+    });
+    server.Get("/readyz", [this](const httplib::Request&, httplib::Response& response) {
+      const bool ready = callbacks.ready();
+      response.status = ready ? 200 : 503;
+      response.set_content(ready ? "ready\n" : "not ready\n", kPlainText);
+    });
   }
-  Page metrics, alive, ready;
-  CivetServer server;  // last: its threads stop before the pages go
+  ~State() {
+    server.stop();
+    if (thread.joinable()) thread.join();
+  }
+  // The port, or -1.
+  int Bind(const std::string& host, int wanted) {
+    if (wanted == 0) return server.bind_to_any_port(host.c_str());
+    return wanted > 0 && server.bind_to_port(host.c_str(), wanted) ? wanted : -1;
+  }
+
+  const Callbacks callbacks;
+  httplib::Server server;
+  int port = -1;
+  std::thread thread;
 };
 
 absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(const std::string& address,
                                                                 Callbacks callbacks) {
-  try {
-    return std::unique_ptr<AdminServer>(
-        new AdminServer(std::make_unique<State>(address, callbacks)));
-  } catch (const CivetException& error) {
+  auto state = std::make_unique<State>(std::move(callbacks));
+  const auto [host, port] = SplitAddress(address);
+  state->port = state->Bind(host, port);
+  if (state->port < 0) {
     return MakeError(absl::StatusCode::kUnavailable, "ADDRESS_IN_USE",
-                     absl::StrCat("cannot listen on --admin ", Quoted(address), " (", error.what(),
-                                  "); choose a free HOST:PORT of this machine"),
+                     absl::StrCat("cannot listen on --admin ", Quoted(address),
+                                  "; choose a free HOST:PORT of this machine"),
                      {{"address", address}});
   }
+  state->thread = std::thread([running = state.get()] { running->server.listen_after_bind(); });
+  // stop() before the loop runs would be lost.
+  while (!state->server.is_running()) std::this_thread::yield();
+  return std::unique_ptr<AdminServer>(new AdminServer(std::move(state)));
 }
 
 AdminServer::AdminServer(std::unique_ptr<State> state) : state_(std::move(state)) {}
 AdminServer::~AdminServer() = default;
 
-int AdminServer::port() const { return state_->server.getListeningPorts().at(0); }
+int AdminServer::port() const { return state_->port; }
 
 }  // namespace homolog::rpc

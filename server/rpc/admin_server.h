@@ -1,7 +1,7 @@
 // Plain HTTP for machines: /metrics (Prometheus), /healthz (the process lives), /readyz (it
 // serves).
 //
-// Thread-safety: Start once; the callbacks are called from civetweb's threads.
+// Thread-safety: Start once; the callbacks are called from the HTTP server's threads.
 #ifndef HOMOLOG_SERVER_RPC_ADMIN_SERVER_H_
 #define HOMOLOG_SERVER_RPC_ADMIN_SERVER_H_
 

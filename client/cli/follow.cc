@@ -1,0 +1,77 @@
+#include "client/cli/follow.h"
+
+#include "client/cli/enum_text.h"
+#include "client/cli/interrupt.h"
+#include "client/cli/progress.h"
+#include "common/error.h"
+
+namespace homolog::cli {
+namespace {
+
+std::string TokensText(int64_t tokens, Style style) {
+  return tokens == 0 && style == Style::kShort ? "" : CountText(tokens, style);
+}
+
+// Where nothing runs yet the server may have no stage to name.
+std::string StageOf(const v1::Operation& operation) {
+  const std::string& stage = operation.progress().stage();
+  return stage.empty() ? EnumText(operation.state()) : stage;
+}
+
+}  // namespace
+
+const Fields<v1::Operation>& OperationFields() {
+  using v1::Operation;
+  static const auto* const fields = new Fields<Operation>(
+      Fields<Operation>()
+          .Add("name", [](const Operation& o, Style s) { return NameText(o.name(), s); })
+          .Add("kind", [](const Operation& o, Style) { return o.kind(); })
+          .Add("state", [](const Operation& o, Style) { return EnumText(o.state()); })
+          .Add("stage", [](const Operation& o, Style) { return o.progress().stage(); })
+          .AddNumber(
+              "done_tokens",
+              [](const Operation& o, Style s) { return TokensText(o.progress().done_tokens(), s); })
+          .AddNumber("total_tokens",
+                     [](const Operation& o, Style s) {
+                       return TokensText(o.progress().total_tokens(), s);
+                     })
+          .Add("create_time",
+               [](const Operation& o, Style s) { return TimeText(o.create_time(), s); })
+          .Add("end_time", [](const Operation& o, Style s) { return TimeText(o.end_time(), s); })
+          .Add("result", [](const Operation& o, Style) { return o.result(); })
+          .Add("error", [](const Operation& o, Style) { return o.error().message(); }));
+  return *fields;
+}
+
+std::string HowToComeBack(const std::string& operation) {
+  return "\n" + operation + " goes on without this command. To wait for it again:\n" +
+         "  homolog operations wait " + operation + "\nTo stop it:\n" +
+         "  homolog operations cancel " + operation + "\n";
+}
+
+absl::StatusOr<v1::Operation> Follow(Session& session, const std::string& name) {
+  const LastWords last_words(HowToComeBack(name));
+  Progress progress(session.err, session.err_is_terminal, "tokens");
+  return session.client.FollowOperation(name, [&progress](const v1::Operation& operation) {
+    if (client::HasEnded(operation)) return;
+    progress.Update(StageOf(operation), operation.progress().done_tokens(),
+                    operation.progress().total_tokens());
+  });
+}
+
+absl::Status Conclude(Session& session, const absl::StatusOr<v1::Operation>& started, bool no_wait,
+                      const std::function<absl::Status(const std::string&)>& print_result) {
+  HOMOLOG_RETURN_IF_ERROR(started.status());
+  if (no_wait) {
+    session.output.PrintOne(*started, OperationFields());
+    return absl::OkStatus();
+  }
+  v1::Operation operation = *started;
+  if (!client::HasEnded(operation)) {
+    HOMOLOG_ASSIGN_OR_RETURN(operation, Follow(session, started->name()));
+  }
+  HOMOLOG_RETURN_IF_ERROR(client::OperationError(operation));
+  return print_result(operation.result());
+}
+
+}  // namespace homolog::cli

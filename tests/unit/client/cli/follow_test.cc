@@ -1,0 +1,81 @@
+#include "client/cli/follow.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "../cpp/mock_connection.h"
+#include "common/error.h"
+
+namespace homolog::cli {
+namespace {
+
+using ::testing::_;
+using ::testing::HasSubstr;
+
+v1::Operation Operation(v1::OperationState state) {
+  v1::Operation operation;
+  operation.set_name("operations/7");
+  operation.set_state(state);
+  operation.set_result("correlations/c");
+  return operation;
+}
+
+class ConcludeTest : public ::testing::Test {
+ protected:
+  absl::Status Run(const absl::StatusOr<v1::Operation>& started, bool no_wait) {
+    return Conclude(session_, started, no_wait, [this](const std::string& name) {
+      result_ = name;
+      return absl::OkStatus();
+    });
+  }
+  void ExpectWatch(const v1::Operation& last) {
+    EXPECT_CALL(*connection_, WatchOperation(_, _))
+        .WillOnce([last](const v1::WatchOperationRequest&,
+                         const client::MessageSink<v1::Operation>& sink) { return sink(last); });
+  }
+
+  std::shared_ptr<::testing::StrictMock<client::MockConnection>> connection_ =
+      std::make_shared<::testing::StrictMock<client::MockConnection>>();
+  client::Client client_{connection_};
+  std::ostringstream out_;
+  std::ostringstream err_;
+  Output output_{Format::kCsv, out_};
+  Session session_{client_, output_, err_, false};
+  std::string result_;
+};
+
+TEST_F(ConcludeTest, WaitsAndPrintsTheResult) {
+  ExpectWatch(Operation(v1::OPERATION_STATE_SUCCEEDED));
+  EXPECT_TRUE(Run(Operation(v1::OPERATION_STATE_QUEUED), false).ok());
+  EXPECT_EQ(result_, "correlations/c");
+  EXPECT_EQ(out_.str(), "");
+}
+
+TEST_F(ConcludeTest, DoesNotWaitForWhatTheStoreHad) {
+  EXPECT_TRUE(Run(Operation(v1::OPERATION_STATE_SUCCEEDED), false).ok());
+  EXPECT_EQ(result_, "correlations/c");
+}
+
+TEST_F(ConcludeTest, PrintsTheOperationWithoutWaiting) {
+  EXPECT_TRUE(Run(Operation(v1::OPERATION_STATE_QUEUED), true).ok());
+  EXPECT_THAT(out_.str(), HasSubstr("operations/7,,queued"));
+  EXPECT_EQ(result_, "");
+}
+
+TEST_F(ConcludeTest, FailsAsTheOperationFailed) {
+  v1::Operation failed = Operation(v1::OPERATION_STATE_FAILED);
+  failed.mutable_error()->ParseFromString(SerializeError(FailedPrecondition("WHY", "because")));
+  ExpectWatch(failed);
+  EXPECT_EQ(Run(Operation(v1::OPERATION_STATE_RUNNING), false),
+            FailedPrecondition("WHY", "because"));
+  EXPECT_EQ(result_, "");
+}
+
+TEST_F(ConcludeTest, FailsWhereNothingWasStarted) {
+  EXPECT_EQ(Run(NotFound("WHAT", "that"), false), NotFound("WHAT", "that"));
+}
+
+}  // namespace
+}  // namespace homolog::cli

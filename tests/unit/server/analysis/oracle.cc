@@ -1,0 +1,263 @@
+#include "oracle.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace homolog::analysis {
+namespace {
+
+// What one partner's numbers must be.
+struct ExpectedPair {
+  Columns rho;                        // [reference neuron][partner neuron]
+  std::vector<double> max, min;       // by the pairing
+  std::vector<double> baseline, std;  // mean and deviation (n - 1) over rotations
+};
+
+Columns AllDots(const Columns& a, const Columns& b) {
+  Columns dots(a.size(), std::vector<double>(b.size()));
+  for (size_t k = 0; k < a.size(); ++k) {
+    for (size_t l = 0; l < b.size(); ++l) dots[k][l] = Dot(a[k], b[l]);
+  }
+  return dots;
+}
+
+std::vector<double> Maxima(const Columns& rho, Pairing pairing) {
+  std::vector<double> maxima(rho.size());
+  for (size_t k = 0; k < rho.size(); ++k) {
+    maxima[k] = pairing == Pairing::kSameIndex ? rho[k][k]
+                                               : *std::max_element(rho[k].begin(), rho[k].end());
+  }
+  return maxima;
+}
+
+std::vector<double> Minima(const Columns& rho, Pairing pairing) {
+  std::vector<double> minima(rho.size());
+  for (size_t k = 0; k < rho.size(); ++k) {
+    minima[k] = pairing == Pairing::kSameIndex ? rho[k][k]
+                                               : *std::min_element(rho[k].begin(), rho[k].end());
+  }
+  return minima;
+}
+
+ExpectedPair Expected(const Columns& reference, const Columns& partner,
+                      const engine::ModelShape& shape, const CorrelationOptions& options) {
+  const Columns standardised = Standardised(reference);
+  ExpectedPair expected;
+  expected.rho = AllDots(standardised, Standardised(partner));
+  expected.max = Maxima(expected.rho, options.pairing);
+  expected.min = Minima(expected.rho, options.pairing);
+  std::vector<std::vector<double>> baselines;  // [rotation][neuron]
+  for (int64_t i = 0; i < options.rotations; ++i) {
+    const Columns rotated = Standardised(RotatedColumns(partner, shape, options, i));
+    baselines.push_back(Maxima(AllDots(standardised, rotated), options.pairing));
+  }
+  const auto rotations = static_cast<double>(options.rotations);
+  for (size_t k = 0; k < reference.size(); ++k) {
+    double mean = 0, squares = 0;
+    for (const auto& baseline : baselines) mean += baseline[k] / rotations;
+    for (const auto& baseline : baselines) squares += std::pow(baseline[k] - mean, 2);
+    expected.baseline.push_back(mean);
+    expected.std.push_back(rotations > 1 ? std::sqrt(squares / (rotations - 1)) : 0);
+  }
+  return expected;
+}
+
+// The largest difference; infinite for a number that is none.
+double LargestError(const std::vector<float>& actual, const std::vector<double>& expected) {
+  if (actual.size() != expected.size()) return std::numeric_limits<double>::infinity();
+  double largest = 0;
+  for (size_t i = 0; i < actual.size(); ++i) {
+    const double error = std::abs(actual[i] - expected[i]);
+    largest =
+        std::isfinite(error) ? std::max(largest, error) : std::numeric_limits<double>::infinity();
+  }
+  return largest;
+}
+
+// The partner neuron named is one that has the extreme, or as good as; with kSameIndex the same.
+void ExpectNeurons(const std::vector<int32_t>& similar, const ExpectedPair& expected,
+                   const std::vector<double>& extreme, Pairing pairing, double tolerance) {
+  ASSERT_EQ(similar.size(), expected.rho.size());
+  for (size_t k = 0; k < similar.size(); ++k) {
+    ASSERT_GE(similar[k], 0);
+    ASSERT_LT(similar[k], expected.rho[k].size());
+    if (pairing == Pairing::kSameIndex) {
+      EXPECT_EQ(similar[k], k);
+    } else {
+      EXPECT_NEAR(expected.rho[k][similar[k]], extreme[k], 2 * tolerance) << "neuron " << k;
+    }
+  }
+}
+
+void ExpectPair(const PairCorrelations& actual, const ExpectedPair& expected, Pairing pairing,
+                double tolerance, const std::string& name) {
+  const std::map<std::string, double> errors = {
+      {"max", LargestError(actual.max_corr, expected.max)},
+      {"min", LargestError(actual.min_corr, expected.min)},
+      {"baseline", LargestError(actual.baseline, expected.baseline)},
+      {"baseline_std", LargestError(actual.baseline_std, expected.std)}};
+  for (const auto& [what, error] : errors) {
+    EXPECT_LE(error, tolerance) << what << " of " << name;
+    testing::Test::RecordProperty(name + "_" + what + "_error",
+                                  std::to_string(error * 1e6) + "e-6");
+  }
+  ExpectNeurons(actual.max_sim, expected, expected.max, pairing, tolerance);
+  ExpectNeurons(actual.min_sim, expected, expected.min, pairing, tolerance);
+}
+
+// log softmax of the logits at every position, taking out `taken_out`.
+Columns LogProbabilities(const FakeModel& model, const NeuronSet& taken_out,
+                         const FakeTokens& tokens) {
+  const engine::ModelShape& shape = model.description().shape;
+  std::vector<bool> out(shape.neurons());
+  for (const int64_t neuron : taken_out) out[neuron] = true;
+  Columns all;
+  for (int64_t p = 0; p < tokens.positions(); ++p) {
+    std::vector<double> hidden(shape.d_model), logits(shape.vocabulary_size, 0.0);
+    for (int64_t i = 0; i < shape.d_model; ++i) {
+      hidden[i] = model.Embedding(tokens.id(p), i);
+      for (int64_t k = 0; k < shape.neurons(); ++k) {
+        if (out[k]) continue;
+        hidden[i] += model.Activation(engine::Site::kMlpPost, tokens.id(p),
+                                      p % tokens.sequence_length(), k) *
+                     model.Output(k, i);
+      }
+      for (int64_t v = 0; v < shape.vocabulary_size; ++v) {
+        logits[v] += hidden[i] * model.Unembedding(i, v);
+      }
+    }
+    const double largest = *std::max_element(logits.begin(), logits.end());
+    double sum = 0;
+    for (const double logit : logits) sum += std::exp(logit - largest);
+    for (double& logit : logits) logit -= largest + std::log(sum);
+    all.push_back(std::move(logits));
+  }
+  return all;
+}
+
+}  // namespace
+
+Columns ActivationColumns(const FakeModel& model, engine::Site site, const FakeTokens& tokens,
+                          const std::vector<int64_t>& excluded) {
+  Columns columns(model.description().shape.neurons());
+  for (int64_t p = 0; p < tokens.positions(); ++p) {
+    const int64_t id = tokens.id(p);
+    if (std::find(excluded.begin(), excluded.end(), id) != excluded.end()) continue;
+    for (size_t k = 0; k < columns.size(); ++k) {
+      columns[k].push_back(
+          model.Activation(site, id, p % tokens.sequence_length(), static_cast<int64_t>(k)));
+    }
+  }
+  return columns;
+}
+
+bool Constant(const std::vector<double>& column) {
+  return std::all_of(column.begin(), column.end(), [&](double x) { return x == column[0]; });
+}
+
+Columns Standardised(Columns columns) {
+  for (std::vector<double>& column : columns) {
+    if (Constant(column)) {
+      std::fill(column.begin(), column.end(), 0.0);
+      continue;
+    }
+    double sum = 0, squares = 0;
+    for (const double x : column) sum += x;
+    const double mean = sum / static_cast<double>(column.size());
+    for (double& x : column) {
+      x -= mean;
+      squares += x * x;
+    }
+    const double length = std::sqrt(squares);
+    for (double& x : column) x /= length;
+  }
+  return columns;
+}
+
+double Dot(const std::vector<double>& a, const std::vector<double>& b) {
+  double sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+Columns RotatedColumns(const Columns& columns, const engine::ModelShape& shape,
+                       const CorrelationOptions& options, int64_t rotation) {
+  Columns rotated(columns.size(), std::vector<double>(columns[0].size(), 0.0));
+  for (int64_t layer = 0; layer < shape.layers; ++layer) {
+    const at::Tensor matrix =
+        RandomRotation(options.baseline, shape.d_mlp, options.seed, rotation, layer).contiguous();
+    const float* entries = matrix.data_ptr<float>();
+    for (int64_t row = 0; row < shape.d_mlp; ++row) {
+      std::vector<double>& out = rotated[layer * shape.d_mlp + row];
+      for (int64_t i = 0; i < shape.d_mlp; ++i) {
+        const double entry = entries[row * shape.d_mlp + i];
+        const std::vector<double>& in = columns[layer * shape.d_mlp + i];
+        for (size_t p = 0; p < in.size(); ++p) out[p] += entry * in[p];
+      }
+    }
+  }
+  return rotated;
+}
+
+CorrelationResult ExpectCorrelationsMatchTheOracle(const FakeModel& reference,
+                                                   const std::vector<const FakeModel*>& partners,
+                                                   const FakeTokens& tokens,
+                                                   const CorrelationOptions& options,
+                                                   double tolerance) {
+  RunControl control;
+  const auto result = ComputeCorrelations(
+      reference, std::vector<const engine::Model*>(partners.begin(), partners.end()), tokens,
+      options, control);
+  EXPECT_TRUE(result.ok()) << result.status();
+  if (!result.ok()) return {};
+  const Columns columns =
+      ActivationColumns(reference, options.site, tokens, options.excluded_token_ids);
+  const auto counted = static_cast<int64_t>(columns[0].size());
+  EXPECT_EQ(result->counted_positions, counted);
+  EXPECT_EQ(result->excluded_positions, tokens.positions() - counted);
+  EXPECT_EQ(result->dead.size(), columns.size());
+  for (size_t k = 0; k < columns.size(); ++k) {
+    EXPECT_EQ(result->dead[k], Constant(columns[k]) ? 1 : 0) << "neuron " << k;
+  }
+  EXPECT_EQ(result->partners.size(), partners.size());
+  for (size_t i = 0; i < partners.size(); ++i) {
+    const Columns partner =
+        ActivationColumns(*partners[i], options.site, tokens, options.excluded_token_ids);
+    EXPECT_EQ(result->partners[i].partner_dead,
+              std::count_if(partner.begin(), partner.end(), Constant));
+    ExpectPair(result->partners[i],
+               Expected(columns, partner, partners[i]->description().shape, options),
+               options.pairing, tolerance, "partner_" + std::to_string(i + 1));
+  }
+  return *result;
+}
+
+AblationEffect AblationByTheBook(const FakeModel& model, const NeuronSet& set,
+                                 const FakeTokens& tokens) {
+  const Columns clean = LogProbabilities(model, {}, tokens);
+  const Columns ablated = LogProbabilities(model, set, tokens);
+  AblationEffect effect;
+  effect.neuron_count = static_cast<int64_t>(set.size());
+  const auto positions = static_cast<double>(tokens.positions());
+  const auto predicted =
+      static_cast<double>(tokens.sequence_count() * (tokens.sequence_length() - 1));
+  for (int64_t p = 0; p < tokens.positions(); ++p) {
+    const std::vector<double>&log_p = clean[p], &log_q = ablated[p];
+    for (size_t v = 0; v < log_p.size(); ++v) {
+      effect.kl += std::exp(log_p[v]) * (log_p[v] - log_q[v]) / positions;
+      effect.entropy_change +=
+          (std::exp(log_p[v]) * log_p[v] - std::exp(log_q[v]) * log_q[v]) / positions;
+    }
+    if (std::max_element(log_p.begin(), log_p.end()) - log_p.begin() ==
+        std::max_element(log_q.begin(), log_q.end()) - log_q.begin()) {
+      effect.top1_agreement += 1 / positions;
+    }
+    const bool last = (p + 1) % tokens.sequence_length() == 0;
+    if (!last) effect.ablated_loss -= log_q[tokens.id(p + 1)] / predicted;
+  }
+  return effect;
+}
+
+}  // namespace homolog::analysis
