@@ -1,5 +1,6 @@
 #!/bin/sh
-# Writes the glosses of WordNet, one definition a line: 9 MB of English text for the demo.
+# Writes the glosses of WordNet, one definition a line, in an order that is random but always the same:
+# 9 MB of English text for the demo, any part of which is like any other.
 # Usage: wordnet_corpus.sh FILE
 set -eu
 [ $# -eq 1 ] || { echo "usage: wordnet_corpus.sh FILE" >&2; exit 2; }
@@ -10,6 +11,6 @@ for part in noun verb adj adv; do
     exit 1
   }
   # The licence's lines begin with two spaces; behind the bar is the gloss.
-  sed -n '/^  /d; s/^[^|]*| *//; s/ *$//; p' "$source_dir/data.$part"
-done > "$1.partial"
+  sed '/^  /d; s/^[^|]*| *//; s/ *$//' "$source_dir/data.$part"
+done | shuf --random-source="$source_dir/data.noun" > "$1.partial"
 mv "$1.partial" "$1"

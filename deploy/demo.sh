@@ -1,0 +1,113 @@
+#!/bin/sh
+# From text to universal neurons on one machine: builds Homolog, trains three small language models on
+# the glosses of WordNet, serves their checkpoints, and asks which neurons they have in common and
+# whether these matter.
+#
+# Usage: sh deploy/demo.sh [--serve]
+#   --serve  leave the server running at the end and say how to talk to it
+# Environment: HOMOLOG_DEMO_PORT (7431; the next one is the admin port)
+set -eu
+cd "$(dirname "$0")/.."
+
+serve=false
+for option in "$@"; do
+  case "$option" in
+    --serve) serve=true ;;
+    *) echo "demo.sh: unknown option '$option'; must be --serve" >&2; exit 2 ;;
+  esac
+done
+
+port=${HOMOLOG_DEMO_PORT:-7431}
+bin=build/release/bin
+demo=build/demo
+seeds="0 1 2"
+steps="0 100 200 400 600 800"
+last=800
+tokens=131072
+export HOMOLOG_SERVER="localhost:$port"
+
+heading() { printf '\n== %s\n' "$1"; }
+
+heading "Install what is missing"
+sh deploy/setup.sh
+echo "done"
+
+heading "Build"
+mkdir -p build
+cmake --preset release > build/configure.log 2>&1 || { cat build/configure.log >&2; exit 1; }
+cmake --build --preset release --target homologd homolog homolog-train
+
+mkdir -p "$demo/results"
+heading "Prepare the corpus"
+[ -s "$demo/corpus.txt" ] || sh deploy/wordnet_corpus.sh "$demo/corpus.txt"
+# homolog-train never samples the last 5%: what the models are asked about is new to them.
+[ -s "$demo/held-out.txt" ] || tail -c 440000 "$demo/corpus.txt" > "$demo/held-out.txt"
+echo "$(wc -l < "$demo/corpus.txt") definitions, $(wc -c < "$demo/corpus.txt") bytes: $demo/corpus.txt"
+
+heading "Train three models from different seeds"
+"$bin/homolog-train" --preset demo --text "$demo/corpus.txt" --out "$demo/models" --model seed \
+  --seeds 0,1,2
+
+heading "Start the server"
+"$bin/homologd" --repository "$demo/models" --data "$demo/data" --listen "127.0.0.1:$port" \
+  --admin "127.0.0.1:$((port + 1))" > "$demo/homologd.log" 2>&1 &
+server=$!
+trap 'kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+until "$bin/homolog" checkpoints list > /dev/null 2>&1; do
+  kill -0 "$server" 2>/dev/null || { echo "homologd stopped:" >&2; cat "$demo/homologd.log" >&2; exit 1; }
+  sleep 0.1
+done
+echo "homologd answers on $HOMOLOG_SERVER; its log is $demo/homologd.log"
+
+heading "Upload text that the models have not seen"
+"$bin/homolog" datasets create glosses --text "$demo/held-out.txt" --checkpoint "seed0/$last" \
+  --max-tokens "$tokens"
+
+# correlate SEED STEP: SEED's model against the two others, at one step.
+correlate() {
+  partners=""
+  for other in $seeds; do
+    [ "$other" = "$1" ] || partners="$partners${partners:+,}seed$other/$2"
+  done
+  "$bin/homolog" -o json correlations compute --reference "seed$1/$2" --partners "$partners" \
+    --dataset glosses --rotations 5
+}
+
+heading "Correlate the neurons of every model with those of the two others, at every step"
+for step in $steps; do
+  for seed in $seeds; do
+    echo "seed$seed/$step"
+    correlate "$seed" "$step" > "$demo/results/correlation-seed$seed-$step.json"
+  done
+done
+python3 deploy/demo_tables.py emergence "$demo/results"
+
+correlation=$(python3 deploy/demo_tables.py name "$demo/results/correlation-seed0-$last.json")
+heading "The most universal neurons of seed0/$last"
+"$bin/homolog" neurons query --correlation "$correlation" --page-size 10
+
+heading "Do they matter? Loss and KL without them, and without as many random neurons"
+for set in universal random others; do
+  "$bin/homolog" -o json ablations run --checkpoint "seed0/$last" --dataset glosses \
+    --correlation "$correlation" --neurons "$set" > "$demo/results/ablation-$set.json"
+done
+python3 deploy/demo_tables.py ablations "$demo/results"
+
+heading "Ask the same again"
+start=$(date +%s%N)
+correlate 0 "$last" > /dev/null
+echo "answered from the store in $((($(date +%s%N) - start) / 1000000)) ms"
+
+if $serve; then
+  trap - EXIT INT TERM
+  heading "The server is left running (process $server)"
+  cat <<EOF
+export HOMOLOG_SERVER=$HOMOLOG_SERVER
+$bin/homolog checkpoints list
+$bin/homolog neurons query --correlation $correlation --threshold 0.4
+curl http://localhost:$((port + 1))/metrics
+kill $server    # stops it
+EOF
+fi
