@@ -1,0 +1,26 @@
+# homologd in a container. Build: docker build -t homolog .
+# Run: docker run -p 7431:7431 -p 7432:7432 -v /models:/models:ro -v homolog-data:/data homolog
+FROM debian:12 AS build
+WORKDIR /src
+COPY deploy/setup.sh deploy/setup.sh
+RUN sh deploy/setup.sh
+COPY . .
+RUN cmake --preset release -DHOMOLOG_TESTS=OFF -DHOMOLOG_BENCH=OFF \
+ && cmake --build --preset release --target homologd homolog homolog-train
+
+FROM debian:12-slim
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends libtorch1.13 libopenblas0-openmp libgrpc++1.51 \
+      libprotobuf32 libabsl20220623 librocksdb7.8 libprometheus-cpp-core1.0 libcpp-httplib0.11 \
+      libgoogle-glog0v6 libisal2 libssl3 \
+ && rm -rf /var/lib/apt/lists/* \
+ && useradd --system --create-home homolog && mkdir /data && chown homolog /data
+COPY --from=build /src/build/release/bin/homologd /src/build/release/bin/homolog \
+     /src/build/release/bin/homolog-train /usr/local/bin/
+USER homolog
+EXPOSE 7431 7432
+VOLUME /data
+# Inside the container's own network namespace every address is needed; publish ports with care:
+# there is no encryption and no authentication yet.
+ENTRYPOINT ["homologd", "--repository=/models", "--data=/data", "--listen=0.0.0.0:7431", \
+            "--admin=0.0.0.0:7432"]
