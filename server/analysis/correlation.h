@@ -54,7 +54,7 @@ int64_t CorrelationBytes(const engine::ModelShape& reference,
                          const std::vector<engine::ModelShape>& partners,
                          const CorrelationOptions& options);
 
-// Runs every model once over `tokens` and correlates, as shared/design/definitions.md says. All
+// Runs every model once over `tokens` and correlates, as docs/definitions.md says. All
 // models are on one device, have the same vocabulary and a context of at least the sequence length;
 // with kSameIndex, layers and d_mlp are equal, too. FAILED_PRECONDITION (TOO_FEW_POSITIONS) for
 // fewer than 2 counted positions, (NON_FINITE_ACTIVATION) naming model, layer and

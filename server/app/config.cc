@@ -1,6 +1,9 @@
 #include "server/app/config.h"
 
 #include <cmath>
+#include <cstddef>
+#include <fstream>
+#include <mutex>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -9,9 +12,11 @@
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
 #include "absl/flags/usage_config.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "common/error.h"
 #include "common/text.h"
 #include "server/app/version.h"
@@ -46,16 +51,72 @@ absl::Status Invalid(const std::string& flag, const std::string& value, const st
                          {{"flag", flag}});
 }
 
+constexpr int kFlagfileDepth = 8;  // flagfiles that name flagfiles
+
 // "--memory-budget=1" becomes "--memory_budget=1": absl knows flags by their C++ names only.
-std::vector<std::string> Normalise(int argc, char** argv) {
-  std::vector<std::string> arguments(argv, argv + argc);
-  for (size_t i = 1; i < arguments.size() && arguments[i] != "--"; ++i) {
-    if (!absl::StartsWith(arguments[i], "--")) continue;
-    for (size_t c = 2; c < arguments[i].size() && arguments[i][c] != '='; ++c) {
-      if (arguments[i][c] == '-') arguments[i][c] = '_';
+std::string Underscored(std::string argument) {
+  for (size_t c = 2; c < argument.size() && argument[c] != '='; ++c) {
+    if (argument[c] == '-') argument[c] = '_';
+  }
+  return argument;
+}
+
+absl::Status Normalise(const std::vector<std::string>& given, int depth,
+                       std::vector<std::string>& arguments);
+
+// The arguments of a flagfile, one per line, as absl would read it: it would not know dashes.
+absl::Status ReadFlagfile(const std::string& path, int depth, std::vector<std::string>& arguments) {
+  std::ifstream file(path);
+  if (!file || depth > kFlagfileDepth) {
+    return Invalid("flagfile", path,
+                   depth > kFlagfileDepth ? absl::StrCat("flagfiles name each other more than ",
+                                                         kFlagfileDepth, " deep")
+                                          : "must be a file that can be read");
+  }
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(file, line);) {
+    const std::string argument(absl::StripAsciiWhitespace(line));
+    if (argument.empty() || argument.front() == '#') continue;
+    if (!absl::StartsWith(argument, "-")) {
+      return Invalid("flagfile", path,
+                     absl::StrCat("its line ", Quoted(argument), " must be --FLAG=VALUE"));
+    }
+    lines.push_back(argument);
+  }
+  return Normalise(lines, depth, arguments);
+}
+
+// Appends `given` with flagfiles in place and flags by absl's names.
+absl::Status Normalise(const std::vector<std::string>& given, int depth,
+                       std::vector<std::string>& arguments) {
+  constexpr absl::string_view kFlagfile = "--flagfile";
+  for (size_t i = 0; i < given.size(); ++i) {
+    if (given[i] == "--") {
+      arguments.insert(arguments.end(), given.begin() + static_cast<ptrdiff_t>(i), given.end());
+      break;
+    }
+    const bool with_value = absl::StartsWith(given[i], absl::StrCat(kFlagfile, "="));
+    if (!with_value && (given[i] != kFlagfile || i + 1 == given.size())) {
+      arguments.push_back(absl::StartsWith(given[i], "--") ? Underscored(given[i]) : given[i]);
+      continue;
+    }
+    const std::string paths = with_value ? given[i].substr(kFlagfile.size() + 1) : given[++i];
+    for (const absl::string_view path : absl::StrSplit(paths, ',', absl::SkipEmpty())) {
+      HOMOLOG_RETURN_IF_ERROR(ReadFlagfile(std::string(path), depth + 1, arguments));
     }
   }
-  return arguments;
+  return absl::OkStatus();
+}
+
+void DescribeUsage() {
+  absl::SetProgramUsageMessage(
+      "homologd --repository DIR --data DIR [flags]: serves analyses of universal neurons.");
+  absl::FlagsUsageConfig usage;
+  usage.version_string = [] { return absl::StrCat("homologd ", kVersion, "\n"); };
+  usage.contains_help_flags = [](absl::string_view file) {
+    return absl::EndsWith(file, "server/app/config.cc");
+  };
+  absl::SetFlagsUsageConfig(usage);
 }
 
 absl::Status CheckRange(const std::string& flag, int64_t value, int64_t low, int64_t high) {
@@ -77,12 +138,19 @@ absl::Status Validate(const Config& config) {
 
 absl::Status CheckAddress(const std::string& flag, const std::string& address) {
   const size_t colon = address.rfind(':');
+  const std::string host = address.substr(0, colon);
+  const std::string port_text = colon == std::string::npos ? "" : address.substr(colon + 1);
   int port = -1;
-  const bool valid = colon != std::string::npos && colon > 0 &&
-                     absl::SimpleAtoi(address.substr(colon + 1), &port) && port >= 0 &&
-                     port <= 65535;
-  return valid ? absl::OkStatus()
-               : Invalid(flag, address, "must be HOST:PORT, such as 127.0.0.1:7431");
+  const bool port_ok = port_text.find_first_not_of("0123456789") == std::string::npos &&
+                       absl::SimpleAtoi(port_text, &port) && port <= 65535;
+  // The colons of an IPv6 address stand in brackets, and brackets around nothing else.
+  const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  const std::string name = bracketed ? host.substr(1, host.size() - 2) : host;
+  const bool host_ok = !name.empty() && name.find_first_of("[]/ ") == std::string::npos &&
+                       bracketed == (name.find(':') != std::string::npos);
+  return host_ok && port_ok
+             ? absl::OkStatus()
+             : Invalid(flag, address, "must be HOST:PORT, such as 127.0.0.1:7431 or [::1]:7431");
 }
 
 absl::StatusOr<int64_t> ParseBytes(const std::string& flag, const std::string& text) {
@@ -100,15 +168,10 @@ absl::StatusOr<int64_t> ParseBytes(const std::string& flag, const std::string& t
 }
 
 absl::StatusOr<Config> ReadConfig(int argc, char** argv) {
-  absl::SetProgramUsageMessage(
-      "homologd --repository DIR --data DIR [flags]: serves analyses of universal neurons.");
-  absl::FlagsUsageConfig usage;
-  usage.version_string = [] { return absl::StrCat("homologd ", kVersion, "\n"); };
-  usage.contains_help_flags = [](absl::string_view file) {
-    return absl::EndsWith(file, "server/app/config.cc");
-  };
-  absl::SetFlagsUsageConfig(usage);
-  std::vector<std::string> arguments = Normalise(argc, argv);
+  static std::once_flag described;  // absl aborts the second time
+  std::call_once(described, DescribeUsage);
+  std::vector<std::string> arguments = {argv[0]};
+  HOMOLOG_RETURN_IF_ERROR(Normalise({argv + 1, argv + argc}, 0, arguments));
   std::vector<char*> pointers;
   for (std::string& argument : arguments) pointers.push_back(argument.data());
   const std::vector<char*> rest =

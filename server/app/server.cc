@@ -189,8 +189,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Config& config) {
   auto parts = std::make_unique<Parts>(config, std::move(repository), device, std::move(store));
   std::unique_ptr<Server> server(new Server(std::move(parts)));
   Parts& running = *server->parts_;
-  HOMOLOG_RETURN_IF_ERROR(running.Listen(config));
+  // Before the first client: what it submits must not be taken for work of a former process.
   HOMOLOG_RETURN_IF_ERROR(running.manager.Resume(MakeJobFactory(running.context)));
+  HOMOLOG_RETURN_IF_ERROR(running.Listen(config));
   running.ready = true;
   return server;
 }

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "common/digest.h"
 #include "common/error.h"
 #include "server/checkpoints/mapped_file.h"
 
@@ -41,10 +42,21 @@ absl::StatusOr<std::unique_ptr<engine::Architecture>> ReadArchitecture(const std
                                         " bytes or nested deeper than ", kDepthLimit, " levels"));
   }
   const nlohmann::json config = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (config.is_discarded()) {
+  // The JSON library takes a zero byte for the end.
+  if (config.is_discarded() || text.find('\0') != text.npos) {
     return InvalidArgument("UNSUPPORTED_CONFIG", "config.json is not valid JSON");
   }
   return engine::ParseArchitecture(config);
+}
+
+absl::StatusOr<std::string> ConfigDigest(const std::string& folder) {
+  HOMOLOG_ASSIGN_OR_RETURN(const std::shared_ptr<const MappedFile> file,
+                           MappedFile::Open(folder + "/config.json"));
+  return Sha256Hex(file->bytes());
+}
+
+std::string ConfigSignature(const std::string& folder) {
+  return FileSignature(folder + "/config.json");
 }
 
 int64_t WeightBytes(const engine::Architecture& architecture) {

@@ -16,6 +16,11 @@ namespace homolog::checkpoints {
 // The architecture of <folder>/config.json. INVALID_ARGUMENT with what is wrong in it.
 absl::StatusOr<std::unique_ptr<engine::Architecture>> ReadArchitecture(const std::string& folder);
 
+// SHA-256 of config.json.
+absl::StatusOr<std::string> ConfigDigest(const std::string& folder);
+// A key that changes whenever config.json is replaced or written to.
+std::string ConfigSignature(const std::string& folder);
+
 // The weights' bytes in device memory once loaded (float32).
 int64_t WeightBytes(const engine::Architecture& architecture);
 

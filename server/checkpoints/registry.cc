@@ -19,12 +19,16 @@ absl::Status Invalid(const CheckpointName& name, const std::string& why) {
       {{"checkpoint", name.ToString()}});
 }
 
-absl::Status InUse(const CheckpointName& name, const std::string& is) {
-  return FailedPrecondition("CHECKPOINT_IN_USE",
-                            absl::StrCat("checkpoint ", name.ToString(), " ", is,
-                                         " in use by a running operation; wait for it or cancel "
-                                         "it first"),
-                            {{"checkpoint", name.ToString()}});
+absl::Status InUse(const CheckpointName& name, const std::string& how) {
+  return FailedPrecondition(
+      "CHECKPOINT_IN_USE",
+      absl::StrCat("checkpoint ", name.ToString(), " ", how, "; wait for it or cancel it first"),
+      {{"checkpoint", name.ToString()}});
+}
+
+// Of everything that a loaded checkpoint was made of.
+std::string FilesSignature(const std::string& folder) {
+  return absl::StrCat(ConfigSignature(folder), "\n", WeightFilesSignature(folder));
 }
 
 // Fills in what config.json and the weights' headers say; the first thing wrong makes it kFailed.
@@ -36,6 +40,7 @@ void Inspect(CheckpointInfo& info) {
     HOMOLOG_ASSIGN_OR_RETURN(const WeightFiles files, WeightFiles::Open(info.folder));
     HOMOLOG_RETURN_IF_ERROR(files.Check(*architecture));
     info.parameter_count = engine::ParameterCount(*architecture);
+    HOMOLOG_ASSIGN_OR_RETURN(info.config_sha256, ConfigDigest(info.folder));
     return absl::OkStatus();
   }();
   if (status.ok()) return;
@@ -66,13 +71,16 @@ Registry::Registry(Repository repository, at::Device device, int64_t budget_byte
 absl::StatusOr<CheckpointInfo> Registry::Describe(const CheckpointName& name) const {
   CheckpointInfo info;
   info.name = name;
+  HOMOLOG_ASSIGN_OR_RETURN(info.folder, repository_.Folder(name));
   {
+    const std::string signature = FilesSignature(info.folder);
     const std::lock_guard lock(mutex_);
     const auto entry = entries_.find(name);
-    if (entry != entries_.end() && IsCurrent(entry->second)) return entry->second.handle->info;
+    if (entry != entries_.end() && entry->second.signature == signature) {
+      return entry->second.handle->info;
+    }
     if (entry != entries_.end() && entry->second.loading) info.state = CheckpointState::kLoading;
   }
-  HOMOLOG_ASSIGN_OR_RETURN(info.folder, repository_.Folder(name));
   Inspect(info);
   info.weights_sha256 = memo_->Get(WeightFilesSignature(info.folder)).value_or("");
   return info;
@@ -86,10 +94,6 @@ absl::StatusOr<CheckpointInfo> Registry::Identify(const CheckpointName& name) co
     HOMOLOG_ASSIGN_OR_RETURN(info.weights_sha256, DigestOf(name, files, *memo_));
   }
   return info;
-}
-
-bool Registry::IsCurrent(const Entry& entry) {
-  return entry.handle && entry.signature == WeightFilesSignature(entry.handle->info.folder);
 }
 
 void Registry::Drop(std::map<CheckpointName, Entry>::iterator entry) {
@@ -114,8 +118,7 @@ absl::Status Registry::Reserve(const CheckpointName& name, int64_t bytes) {
   while (reserved_bytes_ + bytes > budget_bytes_) {
     auto oldest = entries_.end();
     for (auto it = entries_.begin(); it != entries_.end(); ++it) {
-      const bool older =
-          oldest == entries_.end() || it->second.last_use < oldest->second.last_use;
+      const bool older = oldest == entries_.end() || it->second.last_use < oldest->second.last_use;
       if (unused(it->second) && older) oldest = it;
     }
     Drop(oldest);
@@ -124,12 +127,12 @@ absl::Status Registry::Reserve(const CheckpointName& name, int64_t bytes) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<CheckpointHandle> Registry::Load(CheckpointInfo info, Entry& entry) const {
+absl::StatusOr<CheckpointHandle> Registry::Load(CheckpointInfo info, int64_t reserved_bytes) const {
   HOMOLOG_ASSIGN_OR_RETURN(const std::unique_ptr<engine::Architecture> architecture,
                            ReadArchitecture(info.folder));
   HOMOLOG_ASSIGN_OR_RETURN(const WeightFiles files, WeightFiles::Open(info.folder));
   // The files may be others than those that the budget was asked for.
-  if (WeightBytes(*architecture) != entry.reserved_bytes) {
+  if (WeightBytes(*architecture) != reserved_bytes) {
     return Invalid(info.name, "its files were replaced while it was loaded");
   }
   auto loaded = std::make_shared<LoadedCheckpoint>();
@@ -140,7 +143,6 @@ absl::StatusOr<CheckpointHandle> Registry::Load(CheckpointInfo info, Entry& entr
   info.state = CheckpointState::kLoaded;
   info.device_bytes = WeightBytes(*architecture);
   loaded->info = std::move(info);
-  entry.signature = files.signature();
   return loaded;
 }
 
@@ -150,12 +152,12 @@ absl::StatusOr<CheckpointHandle> Registry::Acquire(const CheckpointName& name) {
   loaded_.wait(lock, [&] { return !entries_.contains(name) || !entries_[name].loading; });
   if (const auto found = entries_.find(name); found != entries_.end()) {
     Entry& entry = found->second;
-    if (IsCurrent(entry)) {
+    if (entry.signature == FilesSignature(folder)) {
       entry.last_use = ++clock_;
       return entry.handle;
     }
     if (entry.handle.use_count() > 1) {
-      return InUse(name, "changed on disk, and its former weights are");
+      return InUse(name, "was replaced on disk while a running operation uses what was there");
     }
     Drop(found);
   }
@@ -185,6 +187,8 @@ absl::StatusOr<CheckpointHandle> Registry::ReserveAndLoad(const CheckpointName& 
   CheckpointInfo info;
   info.name = name;
   info.folder = folder;
+  // Taken first: files that are replaced while they are read have another one later.
+  std::string signature = FilesSignature(folder);
   Inspect(info);
   if (info.state == CheckpointState::kFailed) return Invalid(name, info.state_message);
   const int64_t bytes = info.parameter_count * static_cast<int64_t>(sizeof(float));
@@ -193,7 +197,8 @@ absl::StatusOr<CheckpointHandle> Registry::ReserveAndLoad(const CheckpointName& 
     HOMOLOG_RETURN_IF_ERROR(Reserve(name, bytes));
   }
   entry.reserved_bytes = bytes;
-  return Load(std::move(info), entry);
+  entry.signature = std::move(signature);
+  return Load(std::move(info), bytes);
 }
 
 absl::Status Registry::Unload(const CheckpointName& name) {
@@ -203,8 +208,8 @@ absl::Status Registry::Unload(const CheckpointName& name) {
     lock.unlock();
     return repository_.Folder(name).status();
   }
-  if (entry->second.loading) return InUse(name, "is just being loaded,");
-  if (entry->second.handle.use_count() > 1) return InUse(name, "is");
+  if (entry->second.loading) return InUse(name, "is being loaded");
+  if (entry->second.handle.use_count() > 1) return InUse(name, "is in use by a running operation");
   Drop(entry);
   return absl::OkStatus();
 }

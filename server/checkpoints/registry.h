@@ -31,6 +31,7 @@ struct CheckpointInfo {
   std::string folder;
   std::optional<engine::ModelDescription> description;  // absent where config.json cannot be read
   int64_t parameter_count = 0;
+  std::string config_sha256;   // of config.json, whose settings decide what the weights compute
   std::string weights_sha256;  // empty where not computed yet
   CheckpointState state = CheckpointState::kAvailable;
   std::string state_message;  // why it is kFailed
@@ -59,8 +60,8 @@ class Registry {
   at::Device device() const { return device_; }
 
   // What is known without reading weights, of the files as they are now: a checkpoint in memory
-  // whose files were replaced since is not loaded any more. A checkpoint whose files do not fit together is kFailed.
-  // NOT_FOUND (reason CHECKPOINT_NOT_FOUND).
+  // whose files were replaced since is not loaded any more. A checkpoint whose files do not fit
+  // together is kFailed. NOT_FOUND (reason CHECKPOINT_NOT_FOUND).
   absl::StatusOr<CheckpointInfo> Describe(const CheckpointName& name) const;
   // The same with the digest of the weights, which may read all of them. FAILED_PRECONDITION
   // (reason CHECKPOINT_INVALID) with why where they cannot be loaded.
@@ -83,19 +84,17 @@ class Registry {
     CheckpointHandle handle;  // null where not loaded
     int64_t reserved_bytes = 0;
     uint64_t last_use = 0;
-    std::string signature = {};  // WeightFilesSignature of what was loaded
+    std::string signature = {};  // of the files that it was loaded from; empty while it loads
   };
 
   // Without the mutex. Sets the entry's reserved_bytes to what it took from the budget, also where
   // it fails. Throws what libtorch throws.
   absl::StatusOr<CheckpointHandle> ReserveAndLoad(const CheckpointName& name,
                                                   const std::string& folder, Entry& entry);
-  absl::StatusOr<CheckpointHandle> Load(CheckpointInfo info, Entry& entry) const;
+  absl::StatusOr<CheckpointHandle> Load(CheckpointInfo info, int64_t reserved_bytes) const;
   // With the mutex held.
   absl::Status Reserve(const CheckpointName& name, int64_t bytes);
   void Drop(std::map<CheckpointName, Entry>::iterator entry);
-  // Whether it is loaded, from the files that are there now.
-  static bool IsCurrent(const Entry& entry);
 
   const Repository repository_;
   const at::Device device_;

@@ -11,6 +11,7 @@
 #include "server/operations/stored_tokens.h"
 #include "server/operations/timing.h"
 #include "server/results/request_digest.h"
+#include "server/results/result_codec.h"
 
 namespace homolog::operations {
 namespace {
@@ -43,9 +44,8 @@ absl::StatusOr<AblationInputs> Validate(const AnalysisContext& context,
   HOMOLOG_ASSIGN_OR_RETURN(inputs.neurons,
                            ResolveNeurons(*context.store, inputs.checkpoint, request.neurons()));
   results::RequestDigest digest(kAlgorithm);
-  digest.Add("checkpoint", inputs.checkpoint.weights_sha256)
-      .Add("dataset", inputs.dataset.sha256())
-      .Add("kind", v1::AblationKind_Name(inputs.kind));
+  AddToDigest("checkpoint", inputs.checkpoint, digest);
+  digest.Add("dataset", inputs.dataset.sha256()).Add("kind", v1::AblationKind_Name(inputs.kind));
   AddToDigest(inputs.neurons.request, digest);
   inputs.id = digest.Finish();
   return inputs;
@@ -94,7 +94,7 @@ v1::Ablation Manifest(const AblationInputs& inputs, const analysis::AblationResu
 absl::Status Run(const AnalysisContext& context, const AblationInputs& inputs,
                  const std::string& operation, analysis::RunControl& control) {
   // A former process may have stored the result and died before it said so.
-  if (context.store->GetResult(kAblations, inputs.id).ok()) return absl::OkStatus();
+  if (results::ReadAblation(*context.store, inputs.id).ok()) return absl::OkStatus();
   const Stopwatch stopwatch;
   control.OnStage("loading checkpoints");
   HOMOLOG_ASSIGN_OR_RETURN(const checkpoints::CheckpointHandle handle,

@@ -28,12 +28,15 @@ absl::StatusOr<checkpoints::CheckpointHandle> AcquireUnchanged(
     const AnalysisContext& context, const checkpoints::CheckpointInfo& identified) {
   HOMOLOG_ASSIGN_OR_RETURN(checkpoints::CheckpointHandle handle,
                            context.registry->Acquire(identified.name));
-  if (handle->info.weights_sha256 != identified.weights_sha256) {
+  if (handle->info.weights_sha256 != identified.weights_sha256 ||
+      handle->info.config_sha256 != identified.config_sha256) {
     return FailedPrecondition(
         "CHECKPOINT_CHANGED",
-        absl::StrCat("the weights of ", identified.name.ToString(), " changed on disk from ",
+        absl::StrCat("the files of ", identified.name.ToString(),
+                     " changed on disk since the request came, weights from ",
                      identified.weights_sha256, " to ", handle->info.weights_sha256,
-                     " since the request came; ask again"),
+                     ", config.json from ", identified.config_sha256, " to ",
+                     handle->info.config_sha256, "; ask again"),
         {{"checkpoint", identified.name.ToString()}});
   }
   return handle;
@@ -83,6 +86,11 @@ absl::Status CheckMemory(const AnalysisContext& context, int64_t bytes) {
                    "--memory-budget"),
       {{"needed_bytes", absl::StrCat(bytes)},
        {"budget_bytes", absl::StrCat(context.memory_budget_bytes)}});
+}
+
+void AddToDigest(std::string_view key, const checkpoints::CheckpointInfo& checkpoint,
+                 results::RequestDigest& digest) {
+  digest.Add(key, checkpoint.weights_sha256).Add("config", checkpoint.config_sha256);
 }
 
 v1::ResultCheckpoint ResultCheckpointProto(const checkpoints::CheckpointInfo& checkpoint) {

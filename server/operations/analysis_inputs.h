@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -13,6 +14,7 @@
 #include "homolog/v1/correlation.pb.h"
 #include "homolog/v1/dataset.pb.h"
 #include "server/checkpoints/registry.h"
+#include "server/results/request_digest.h"
 #include "server/store/store.h"
 
 namespace homolog::operations {
@@ -31,7 +33,7 @@ v1::ModelShape ShapeProto(const engine::ModelShape& shape);
 absl::StatusOr<checkpoints::CheckpointInfo> IdentifyCheckpoint(const AnalysisContext& context,
                                                                const std::string& name);
 
-// The checkpoint in memory. FAILED_PRECONDITION (reason CHECKPOINT_CHANGED) where its weights are
+// The checkpoint in memory. FAILED_PRECONDITION (reason CHECKPOINT_CHANGED) where its files are
 // no longer those that `identified` names; and as Registry::Acquire.
 absl::StatusOr<checkpoints::CheckpointHandle> AcquireUnchanged(
     const AnalysisContext& context, const checkpoints::CheckpointInfo& identified);
@@ -42,6 +44,11 @@ absl::Status CheckFits(const checkpoints::CheckpointInfo& checkpoint, const v1::
 
 // RESOURCE_EXHAUSTED (reason MEMORY_BUDGET) with both numbers where `bytes` can never fit.
 absl::Status CheckMemory(const AnalysisContext& context, int64_t bytes);
+
+// Adds all that determines what the checkpoint computes: the same weights under another config.json
+// (another activation function, another number of heads) are another model.
+void AddToDigest(std::string_view key, const checkpoints::CheckpointInfo& checkpoint,
+                 results::RequestDigest& digest);
 
 // The checkpoint as it enters a result.
 v1::ResultCheckpoint ResultCheckpointProto(const checkpoints::CheckpointInfo& checkpoint);

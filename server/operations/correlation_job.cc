@@ -89,7 +89,11 @@ absl::StatusOr<std::vector<checkpoints::CheckpointHandle>> AcquireAll(
 absl::Status Run(const AnalysisContext& context, const CorrelationInputs& inputs,
                  const std::string& operation, analysis::RunControl& control) {
   // A former process may have stored the result and died before it said so.
-  if (context.store->GetResult(kCorrelations, inputs.id).ok()) return absl::OkStatus();
+  // One that is damaged is computed anew.
+  if (const auto stored = results::ReadCorrelation(*context.store, inputs.id);
+      stored.ok() && results::ReadColumns(*context.store, inputs.id, *stored).ok()) {
+    return absl::OkStatus();
+  }
   const Stopwatch stopwatch;
   control.OnStage("loading checkpoints");
   HOMOLOG_ASSIGN_OR_RETURN(const std::vector<checkpoints::CheckpointHandle> handles,

@@ -140,9 +140,9 @@ absl::Status CheckBudget(const AnalysisContext& context, const CorrelationInputs
 
 std::string ResultId(const CorrelationInputs& inputs) {
   results::RequestDigest digest(kAlgorithm);
-  digest.Add("reference", inputs.reference.weights_sha256);
+  AddToDigest("reference", inputs.reference, digest);
   for (const checkpoints::CheckpointInfo& partner : inputs.partners) {
-    digest.Add("partner", partner.weights_sha256);
+    AddToDigest("partner", partner, digest);
   }
   digest.Add("dataset", inputs.dataset.sha256());
   const v1::CorrelationParameters& parameters = inputs.parameters;
@@ -177,7 +177,8 @@ absl::StatusOr<CorrelationInputs> ValidateCorrelation(
   HOMOLOG_RETURN_IF_ERROR(CheckShapes(inputs));
   HOMOLOG_RETURN_IF_ERROR(CheckBudget(context, inputs));
   inputs.options.model_names.push_back(request.reference());
-  for (const std::string& partner : request.partners()) inputs.options.model_names.push_back(partner);
+  for (const std::string& partner : request.partners())
+    inputs.options.model_names.push_back(partner);
   inputs.id = ResultId(inputs);
   return inputs;
 }

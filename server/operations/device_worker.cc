@@ -1,5 +1,6 @@
 #include "server/operations/device_worker.h"
 
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,14 +14,20 @@ DeviceWorker::DeviceWorker(size_t queue_limit, Task on_start)
 
 DeviceWorker::~DeviceWorker() { Stop(); }
 
-absl::Status DeviceWorker::Post(Task task) {
+absl::Status DeviceWorker::Post(Task task) { return PostWithin(queue_limit_, std::move(task)); }
+
+absl::Status DeviceWorker::PostAccepted(Task task) {
+  return PostWithin(std::numeric_limits<size_t>::max(), std::move(task));
+}
+
+absl::Status DeviceWorker::PostWithin(size_t limit, Task task) {
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) {
       return MakeError(absl::StatusCode::kUnavailable, "SHUTTING_DOWN",
                        "the server is shutting down; ask again once it is back");
     }
-    if (queue_.size() >= queue_limit_) {
+    if (queue_.size() >= limit) {
       return ResourceExhausted("QUEUE_FULL",
                                absl::StrCat("the device's queue holds ", queue_.size(), " of ",
                                             queue_limit_, " tasks; ask again later"),
@@ -45,7 +52,7 @@ void DeviceWorker::Stop() {
     dropped.swap(queue_);
   }
   wake_.notify_one();
-  if (thread_.joinable()) thread_.join();
+  std::call_once(joined_, [this] { thread_.join(); });
 }
 
 void DeviceWorker::Run(const Task& on_start) {

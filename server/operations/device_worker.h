@@ -17,7 +17,7 @@ namespace homolog::operations {
 
 class DeviceWorker {
  public:
-  using Task = std::function<void()>;
+  using Task = std::function<void()>;  // does not throw
 
   // At most `queue_limit` tasks wait. `on_start` runs first on the worker's thread: OpenMP's number
   // of threads, for one, is a property of the thread that sets it.
@@ -27,12 +27,15 @@ class DeviceWorker {
   // Queues a task; tasks run one after another in the order they came. RESOURCE_EXHAUSTED (reason
   // QUEUE_FULL) where the queue is full, UNAVAILABLE (reason SHUTTING_DOWN) after Stop.
   absl::Status Post(Task task);
+  // The same beyond the limit, for work that was accepted before: never QUEUE_FULL.
+  absl::Status PostAccepted(Task task);
   // Tasks that wait, without the one that runs.
   size_t queue_depth() const;
   // Lets the running task finish, drops those that wait and joins the thread.
   void Stop();
 
  private:
+  absl::Status PostWithin(size_t limit, Task task);
   void Run(const Task& on_start);
 
   const size_t queue_limit_;
@@ -40,6 +43,7 @@ class DeviceWorker {
   std::condition_variable wake_;
   std::deque<Task> queue_;
   bool stopping_ = false;
+  std::once_flag joined_;
   std::thread thread_;
 };
 

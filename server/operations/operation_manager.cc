@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
+#include <new>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -36,6 +39,24 @@ absl::StatusOr<OperationRecord> ParseRecord(const std::string& id, const std::st
                     {{"operation", id}});
   }
   return record;
+}
+
+absl::Status SaveRecord(store::Store& store, const OperationRecord& record) {
+  HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kOperations, record.operation().name()));
+  return store.PutOperation(id, record.SerializeAsString());
+}
+
+// Calls the job; an exception, which is a defect or memory that ran out, must not end the server.
+absl::Status RunJob(const Job& job, const std::string& operation, analysis::RunControl& control) {
+  try {
+    return job.run(operation, control);
+  } catch (const std::bad_alloc&) {
+    return ResourceExhausted(
+        "OUT_OF_MEMORY", "the server's memory ran out; ask for less at once, or when less runs");
+  } catch (const std::exception& error) {
+    return MakeError(absl::StatusCode::kInternal, "INTERNAL",
+                     absl::StrCat("the server failed: ", error.what(), "; please report this"));
+  }
 }
 
 void SetError(const absl::Status& status, v1::Operation& operation) {
@@ -89,36 +110,54 @@ class OperationManager::Active : public analysis::RunControl {
     const std::lock_guard lock(mutex_);
     return record_;
   }
-  v1::Operation operation() const { return record().operation(); }
+  // Without the request, which may be large.
+  v1::Operation operation() const {
+    const std::lock_guard lock(mutex_);
+    return record_.operation();
+  }
   void Cancel() { cancelled_ = true; }
+  // Asked to end, though it may take a batch until it does.
+  bool cancelled() const { return cancelled_; }
   // Moves to RUNNING; false where it has ended before it began.
   bool Begin() {
     const std::lock_guard lock(mutex_);
+    if (ending_) return false;
     v1::Operation& operation = *record_.mutable_operation();
-    if (HasEnded(operation)) return false;
     operation.set_state(v1::OPERATION_STATE_RUNNING);
     *operation.mutable_start_time() = Now();
     operation.clear_progress();  // what a former process did is done again
     return true;
   }
-  // Moves to an end; false where it has ended already. A queued one can be ended by Cancel while
-  // the worker is about to begin it: the first wins.
-  bool End(const absl::Status& status, bool only_if_queued) {
+  // The record with its end, to be stored and then shown; nothing where something else ends it
+  // already. A queued one can be ended by Cancel while the worker is about to begin it: the first
+  // wins.
+  std::optional<OperationRecord> End(const absl::Status& status, bool only_if_queued) {
     const std::lock_guard lock(mutex_);
-    v1::Operation& operation = *record_.mutable_operation();
-    if (HasEnded(operation)) return false;
-    if (only_if_queued && operation.state() != v1::OPERATION_STATE_QUEUED) return false;
+    const bool queued = record_.operation().state() == v1::OPERATION_STATE_QUEUED;
+    if (ending_ || (only_if_queued && !queued)) return std::nullopt;
+    ending_ = true;
+    OperationRecord ended = record_;
+    v1::Operation& operation = *ended.mutable_operation();
     operation.set_state(status.ok()                 ? v1::OPERATION_STATE_SUCCEEDED
                         : absl::IsCancelled(status) ? v1::OPERATION_STATE_CANCELLED
                                                     : v1::OPERATION_STATE_FAILED);
-    if (!status.ok()) SetError(status, operation);
+    if (status.ok()) {
+      operation.mutable_progress()->set_stage("done");
+    } else {
+      SetError(status, operation);
+    }
     *operation.mutable_end_time() = Now();
-    return true;
+    return ended;
+  }
+  void Show(OperationRecord ended) {
+    const std::lock_guard lock(mutex_);
+    record_ = std::move(ended);
   }
 
  private:
   mutable std::mutex mutex_;
   OperationRecord record_;
+  bool ending_ = false;
   const std::atomic<bool>& shutting_down_;
   const TokenObserver& on_tokens_;
   std::atomic<bool> cancelled_ = false;
@@ -136,14 +175,16 @@ OperationManager::~OperationManager() = default;
 std::string OperationManager::NewId() {
   // Microseconds since 1970 in hexadecimal, made to ascend: sorts by time of creation.
   const int64_t now = TimeUtil::TimestampToMicroseconds(Now());
-  last_id_ = std::max(last_id_ + 1, now);
-  return absl::StrFormat("%014x", last_id_);
+  std::string id;
+  do {  // the clock may have been set back since a former process
+    last_id_ = std::max(last_id_ + 1, now);
+    id = absl::StrFormat("%014x", last_id_);
+  } while (store_->GetOperation(id).ok());
+  return id;
 }
 
 absl::Status OperationManager::Save(const Active& active) const {
-  const OperationRecord record = active.record();
-  HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kOperations, record.operation().name()));
-  return store_->PutOperation(id, record.SerializeAsString());
+  return SaveRecord(*store_, active.record());
 }
 
 std::shared_ptr<OperationManager::Active> OperationManager::FindActive(
@@ -164,6 +205,8 @@ absl::StatusOr<v1::Operation> OperationManager::Submit(Job job) {
   // Held to the end: of two equal requests at once, the second finds the first.
   const std::lock_guard lock(mutex_);
   for (const auto& [name, active] : active_) {
+    // One that was asked to end is of no use to who asks now.
+    if (active->cancelled()) continue;
     v1::Operation running = active->operation();
     if (running.result() == job.result && !HasEnded(running)) return running;
   }
@@ -172,7 +215,7 @@ absl::StatusOr<v1::Operation> OperationManager::Submit(Job job) {
   HOMOLOG_RETURN_IF_ERROR(Save(*active));
   v1::Operation submitted = active->operation();
   active_[submitted.name()] = active;
-  if (const absl::Status status = Start(std::move(job), active); !status.ok()) {
+  if (const absl::Status status = worker_->Post(Task(std::move(job), active)); !status.ok()) {
     active_.erase(submitted.name());
     HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kOperations, submitted.name()));
     store_->DeleteOperation(id).IgnoreError();  // the refusal matters more
@@ -181,28 +224,37 @@ absl::StatusOr<v1::Operation> OperationManager::Submit(Job job) {
   return submitted;
 }
 
-absl::Status OperationManager::Start(Job job, const std::shared_ptr<Active>& active) {
-  return worker_->Post([this, job = std::move(job), active] { Run(job, active); });
+DeviceWorker::Task OperationManager::Task(Job job, std::shared_ptr<Active> active) {
+  return [this, job = std::move(job), active = std::move(active)] { Run(job, active); };
 }
 
 void OperationManager::Run(const Job& job, const std::shared_ptr<Active>& active) {
   if (shutting_down_ || !active->Begin()) return;
   Save(*active).IgnoreError();  // only informs; the end is what counts
-  const absl::Status status = job.run(active->operation().name(), *active);
+  const absl::Status status = RunJob(job, active->operation().name(), *active);
   // Interrupted by the shutdown: stays unended, and the next process resumes it.
   if (shutting_down_ && ErrorReason(status) == "SHUTTING_DOWN") return;
   End(active, status);
 }
 
 void OperationManager::End(const std::shared_ptr<Active>& active, const absl::Status& status) {
-  if (!active->End(status, /*only_if_queued=*/false)) return;
-  Save(*active).IgnoreError();  // resumed by the next process, which finds the result
-  const v1::Operation operation = active->operation();
-  {
+  std::optional<OperationRecord> ended = active->End(status, /*only_if_queued=*/false);
+  // Not on disk, it is resumed by the next process, which finds the result.
+  if (ended) Retire(active, *std::move(ended)).IgnoreError();
+}
+
+absl::Status OperationManager::Retire(const std::shared_ptr<Active>& active,
+                                      OperationRecord ended) {
+  // First the disk: who sees that it has ended may delete it, and then it must stay deleted.
+  absl::Status saved = SaveRecord(*store_, ended);
+  const v1::Operation operation = ended.operation();
+  active->Show(std::move(ended));
+  if (saved.ok()) {  // else only this process knows that it has ended
     const std::lock_guard lock(mutex_);
     active_.erase(operation.name());
   }
   on_end_(operation);
+  return saved;
 }
 
 absl::StatusOr<v1::Operation> OperationManager::Finished(std::string_view kind,
@@ -265,13 +317,8 @@ absl::StatusOr<v1::Operation> OperationManager::Cancel(const std::string& name) 
   if (!active) return Get(name);
   active->Cancel();
   // A queued one ends at once; a running one at its next batch.
-  if (active->End(active->Check(), /*only_if_queued=*/true)) {
-    HOMOLOG_RETURN_IF_ERROR(Save(*active));
-    {
-      const std::lock_guard lock(mutex_);
-      active_.erase(name);
-    }
-    on_end_(active->operation());
+  if (auto ended = active->End(active->Check(), /*only_if_queued=*/true)) {
+    HOMOLOG_RETURN_IF_ERROR(Retire(active, *std::move(ended)));
   }
   return active->operation();
 }
@@ -285,7 +332,10 @@ absl::Status OperationManager::Delete(const std::string& name) {
         {{"operation", name}});
   }
   HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kOperations, name));
-  return store_->DeleteOperation(id);
+  HOMOLOG_RETURN_IF_ERROR(store_->DeleteOperation(id));
+  const std::lock_guard lock(mutex_);
+  active_.erase(name);  // where its end could not be stored
+  return absl::OkStatus();
 }
 
 absl::Status OperationManager::Resume(const JobFactory& factory) {
@@ -311,7 +361,8 @@ absl::Status OperationManager::Resume(const JobFactory& factory) {
       active_[name] = active;
     }
     absl::Status status = job.status();
-    if (status.ok()) status = Start(*std::move(job), active);
+    // Beyond the queue's limit, if need be: it was accepted.
+    if (status.ok()) status = worker_->PostAccepted(Task(*std::move(job), active));
     if (!status.ok()) End(active, Annotate(status, "after a restart"));
   }
   return absl::OkStatus();

@@ -15,6 +15,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "homolog/storage/v1/records.pb.h"
 #include "homolog/v1/operation.pb.h"
 #include "homolog/v1/operation_service.pb.h"
 #include "server/operations/device_worker.h"
@@ -40,7 +41,8 @@ class OperationManager {
   ~OperationManager();
 
   // Queues `job` and returns its operation once that is on disk; where an operation with the same
-  // result is queued or running, returns that one. RESOURCE_EXHAUSTED (QUEUE_FULL).
+  // result is queued or running and nobody cancelled it, returns that one. RESOURCE_EXHAUSTED
+  // (QUEUE_FULL).
   absl::StatusOr<v1::Operation> Submit(Job job);
   // For a result that is in the store already: the operation `name` that computed it, where that is
   // still known, else a new one that has succeeded.
@@ -55,19 +57,23 @@ class OperationManager {
   absl::Status Delete(const std::string& name);
 
   // Queues again what a former process left queued or running; one whose job can no longer be
-  // prepared fails with the reason. Call once, before the first Submit.
+  // prepared fails with the reason. Not bound by the queue's limit. Call once, before the first
+  // Submit.
   absl::Status Resume(const JobFactory& factory);
   // The running job stops at its next batch and stays unended in the store, as do queued ones: the
   // next process resumes them. Call before DeviceWorker::Stop.
   void BeginShutdown();
+  bool shutting_down() const { return shutting_down_; }
 
  private:
   class Active;  // an operation that has not ended
 
-  absl::Status Start(Job job, const std::shared_ptr<Active>& active);
+  DeviceWorker::Task Task(Job job, std::shared_ptr<Active> active);
   void Run(const Job& job, const std::shared_ptr<Active>& active);
   void End(const std::shared_ptr<Active>& active, const absl::Status& status);
   absl::Status Save(const Active& active) const;
+  // Stores `ended`, shows it and tells the observer; the error of the store.
+  absl::Status Retire(const std::shared_ptr<Active>& active, storage::v1::OperationRecord ended);
   std::shared_ptr<Active> FindActive(const std::string& name) const;
   std::string NewId();
 

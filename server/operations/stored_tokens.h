@@ -28,12 +28,13 @@ class StoredTokens : public analysis::TokenSequences {
 
   int64_t sequence_count() const override { return sequence_count_; }
   int64_t sequence_length() const override { return sequence_length_; }
+  // FAILED_PRECONDITION (DATASET_CHANGED) for an id outside the manifest's vocabulary.
   absl::StatusOr<at::Tensor> Read(int64_t first, int64_t count) const override;
 
  private:
   const store::Store& store_;
-  const std::string dataset_id_;
-  const int64_t sequence_count_, sequence_length_;
+  const std::string dataset_id_, dataset_name_;
+  const int64_t vocabulary_size_, sequence_count_, sequence_length_;
 };
 
 }  // namespace homolog::operations

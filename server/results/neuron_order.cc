@@ -1,6 +1,7 @@
 #include "server/results/neuron_order.h"
 
 #include <algorithm>
+#include <compare>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -26,7 +27,16 @@ constexpr std::pair<absl::string_view, Field> kFields[] = {
 struct Key {
   Field field;
   bool descending;
+
+  bool operator==(const Key& other) const { return field == other.field; }
 };
+
+absl::Status Duplicate(absl::string_view part) {
+  return InvalidArgument(
+      "INVALID_ORDER_BY",
+      absl::StrCat("order_by names ", Quoted(std::string_view(part.data(), part.size())),
+                   " twice; name each field once"));
+}
 
 absl::StatusOr<Key> ParseKey(absl::string_view text) {
   const std::vector<absl::string_view> words =
@@ -53,12 +63,15 @@ absl::Status SortNeurons(const std::string& order_by, std::vector<QueriedNeuron>
   for (const absl::string_view part :
        absl::StrSplit(order_by.empty() ? "excess_corr desc" : order_by, ',')) {
     HOMOLOG_ASSIGN_OR_RETURN(const Key key, ParseKey(part));
+    // A field that stands twice says nothing new, and a million of them would hold up the sort.
+    if (std::find(keys.begin(), keys.end(), key) != keys.end()) return Duplicate(part);
     keys.push_back(key);
   }
   auto less = [&](const QueriedNeuron& a, const QueriedNeuron& b) {
     for (const Key& key : keys) {
-      const double left = key.field(a), right = key.field(b);
-      if (left != right) return key.descending ? left > right : left < right;
+      // Total also where a number is none, as std::sort wants it.
+      const auto order = std::weak_order(key.field(a), key.field(b));
+      if (order != 0) return key.descending ? order > 0 : order < 0;
     }
     return std::pair(a.layer, a.neuron) < std::pair(b.layer, b.neuron);
   };

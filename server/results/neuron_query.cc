@@ -18,8 +18,9 @@ namespace {
 constexpr double kDefaultThreshold = 0.5;
 constexpr double kNoThreshold = -2;  // no excess is below it
 constexpr int kDefaultPageSize = 1000, kLargestPageSize = 10000;
-// A row takes about 100 bytes per partner: keeps a page within 4 MiB, half of a message's limit.
-constexpr int kRowPartnersPerPage = 40000;
+// A page ends with the row that passes this: with the longest names a row takes some 20 KiB, so
+// that every page is below the 4 MiB that clients of gRPC take unless they are told otherwise.
+constexpr size_t kPageBytes = 3 << 20;
 
 struct Query {
   analysis::UniversalityRule rule;
@@ -160,10 +161,14 @@ absl::StatusOr<v1::QueryUniversalNeuronsResponse> QueryNeurons(
   v1::QueryUniversalNeuronsResponse response;
   const auto total = static_cast<int64_t>(neurons.size());
   const NeuronWriter writer(manifest, columns, query.threshold);
-  const int64_t fitting = std::max(1, kRowPartnersPerPage / manifest.partners_size());
-  const int64_t end = std::min(total, offset + std::min<int64_t>(page_size, fitting));
-  for (int64_t i = offset; i < end; ++i) writer.Write(neurons[i], *response.add_neurons());
-  if (end < total) response.set_next_page_token(OffsetToken(listing, end));
+  const int64_t end = std::min(total, offset + page_size);
+  int64_t next = offset;
+  for (size_t bytes = 0; next < end && bytes < kPageBytes; ++next) {
+    v1::Neuron& neuron = *response.add_neurons();
+    writer.Write(neurons[next], neuron);
+    bytes += neuron.ByteSizeLong();
+  }
+  if (next < total) response.set_next_page_token(OffsetToken(listing, next));
   response.set_total_size(total);
   response.set_neuron_count((query.last_layer - query.first_layer + 1) * d_mlp);
   return response;

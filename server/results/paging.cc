@@ -8,6 +8,13 @@
 
 namespace homolog::results {
 
+namespace {
+
+// Beyond any listing, and far from where sums of offsets overflow.
+constexpr int64_t kLargestOffset = int64_t{1} << 48;
+
+}  // namespace
+
 absl::StatusOr<int> CheckPageSize(int32_t page_size, int fallback, int limit) {
   if (page_size < 0 || page_size > limit) {
     return InvalidArgument(
@@ -30,7 +37,7 @@ absl::StatusOr<int64_t> ParseOffsetToken(std::string_view listing, std::string_v
       dash != std::string_view::npos &&
       absl::SimpleAtoi(absl::string_view(token.data() + dash + 1, token.size() - dash - 1),
                        &offset);
-  if (!number || offset < 0 || token != OffsetToken(listing, offset)) {
+  if (!number || offset < 0 || offset > kLargestOffset || token != OffsetToken(listing, offset)) {
     return InvalidArgument(
         "INVALID_PAGE_TOKEN",
         absl::StrCat("page_token ", Quoted(token),

@@ -1,7 +1,9 @@
 #include "server/results/result_codec.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -32,15 +34,33 @@ absl::Status Damaged(const std::string& name, const std::string& what) {
 template <typename T>
 absl::Status ReadColumn(const store::Store& store, const std::string& id, const std::string& blob,
                         size_t size, std::vector<T>& column) {
-  HOMOLOG_ASSIGN_OR_RETURN(const std::string bytes, store.GetBlob(kCorrelations, id, blob));
-  if (bytes.size() != size * sizeof(T)) {
-    return Damaged(FormatName(kCorrelations, id),
-                   absl::StrCat("column ", blob, " has ", bytes.size(), " bytes instead of ",
-                                size * sizeof(T)));
+  const std::string name = FormatName(kCorrelations, id);
+  const absl::StatusOr<std::string> bytes = store.GetBlob(kCorrelations, id, blob);
+  if (absl::IsNotFound(bytes.status())) {
+    return Damaged(name, absl::StrCat("column ", blob, " is missing"));
+  }
+  HOMOLOG_RETURN_IF_ERROR(bytes.status());
+  if (bytes->size() != size * sizeof(T)) {
+    return Damaged(name, absl::StrCat("column ", blob, " has ", bytes->size(), " bytes instead of ",
+                                      size * sizeof(T)));
   }
   column.resize(size);
-  std::memcpy(column.data(), bytes.data(), bytes.size());
+  std::memcpy(column.data(), bytes->data(), bytes->size());
   return absl::OkStatus();
+}
+
+bool HasNeurons(const v1::ResultCheckpoint& checkpoint) {
+  const v1::ModelShape& shape = checkpoint.shape();
+  // Flat indices are int32.
+  return shape.layers() > 0 && shape.d_mlp() > 0 &&
+         shape.layers() <= std::numeric_limits<int32_t>::max() / shape.d_mlp();
+}
+
+// Flat indices that are neurons of the partner.
+bool AreNeurons(const std::vector<int32_t>& column, const v1::ResultCheckpoint& partner) {
+  const int64_t neurons = partner.shape().layers() * partner.shape().d_mlp();
+  return std::all_of(column.begin(), column.end(),
+                     [&](int32_t flat) { return flat >= 0 && flat < neurons; });
 }
 
 // Visits every column of a partner with its blob's name.
@@ -84,7 +104,15 @@ std::vector<store::Blob> EncodeColumns(const analysis::CorrelationResult& result
 }
 
 absl::StatusOr<v1::Correlation> ReadCorrelation(const store::Store& store, const std::string& id) {
-  return ReadManifest<v1::Correlation>(store, kCorrelations, id, "CORRELATION_NOT_FOUND");
+  HOMOLOG_ASSIGN_OR_RETURN(
+      v1::Correlation manifest,
+      ReadManifest<v1::Correlation>(store, kCorrelations, id, "CORRELATION_NOT_FOUND"));
+  // What readers of the columns count on: bytes that were cut off can still be a message.
+  const bool whole =
+      HasNeurons(manifest.reference()) && !manifest.partners().empty() &&
+      std::all_of(manifest.partners().begin(), manifest.partners().end(), HasNeurons);
+  if (!whole) return Damaged(FormatName(kCorrelations, id), "its manifest lacks models or shapes");
+  return manifest;
 }
 
 absl::StatusOr<CorrelationColumns> ReadColumns(const store::Store& store, const std::string& id,
@@ -100,6 +128,15 @@ absl::StatusOr<CorrelationColumns> ReadColumns(const store::Store& store, const 
     });
   }
   HOMOLOG_RETURN_IF_ERROR(status);
+  for (size_t i = 0; i < columns.partners.size(); ++i) {
+    const v1::ResultCheckpoint& partner = manifest.partners(static_cast<int>(i));
+    if (!AreNeurons(columns.partners[i].max_sim, partner) ||
+        !AreNeurons(columns.partners[i].min_sim, partner)) {
+      return Damaged(FormatName(kCorrelations, id),
+                     absl::StrCat("a column of partner ", i, " names a neuron that ",
+                                  partner.name(), " does not have"));
+    }
+  }
   return columns;
 }
 

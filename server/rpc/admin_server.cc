@@ -22,7 +22,10 @@ constexpr char kPlainText[] = "text/plain; charset=utf-8";
 std::pair<std::string, int> SplitAddress(const std::string& address) {
   const size_t colon = address.rfind(':');
   std::string host = address.substr(0, colon);
-  if (host.size() > 2 && host.front() == '[') host = host.substr(1, host.size() - 2);
+  // A lone bracket is no host: without it, "[::1:7432" would be "::", which is every address.
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+    host = host.substr(1, host.size() - 2);
+  }
   int port = 0;
   if (!absl::SimpleAtoi(address.substr(colon + 1), &port)) port = -1;
   return {host, port};
@@ -61,7 +64,7 @@ struct AdminServer::State {
   // The port, or -1.
   int Bind(const std::string& host, int wanted) {
     if (wanted == 0) return server.bind_to_any_port(host.c_str());
-    return wanted > 0 && server.bind_to_port(host.c_str(), wanted) ? wanted : -1;
+    return wanted > 0 && wanted <= 65535 && server.bind_to_port(host.c_str(), wanted) ? wanted : -1;
   }
 
   const Callbacks callbacks;

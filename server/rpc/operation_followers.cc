@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "common/error.h"
+
 namespace homolog::rpc {
 namespace {
 
@@ -14,6 +16,12 @@ std::chrono::system_clock::time_point In(std::chrono::milliseconds interval) {
 }
 
 absl::Status ClientGone() { return absl::CancelledError("the client went away"); }
+
+// What ends every follower of an operation that has not ended: nothing will change any more.
+absl::Status ShuttingDown() {
+  return MakeError(absl::StatusCode::kUnavailable, "SHUTTING_DOWN",
+                   "the server is shutting down; the operation goes on when it is back");
+}
 
 }  // namespace
 
@@ -36,7 +44,13 @@ void OperationWaiter::Look() {
     *response_ = *std::move(operation);
     return Finish(call_.End(absl::OkStatus()));
   }
-  alarm_.Set(In(kWaitInterval), [this](bool) { Look(); });
+  if (manager_->shutting_down()) return Finish(call_.End(ShuttingDown()));
+  LookLater();
+}
+
+void OperationWaiter::LookLater() {
+  alarm_ = std::make_unique<grpc::Alarm>();
+  alarm_->Set(In(kWaitInterval), [this](bool) { Look(); });
 }
 
 OperationWatcher::OperationWatcher(operations::OperationManager* manager, std::string name,
@@ -50,14 +64,17 @@ void OperationWatcher::Look() {
   absl::StatusOr<v1::Operation> operation = manager_->Get(name_);
   if (!operation.ok()) return Finish(call_.End(operation.status()));
   std::string bytes = operation->SerializeAsString();
-  if (bytes == sent_bytes_) return LookLater();
+  if (bytes == sent_bytes_) {
+    return manager_->shutting_down() ? Finish(call_.End(ShuttingDown())) : LookLater();
+  }
   sent_ = *std::move(operation);
   sent_bytes_ = std::move(bytes);
   StartWrite(&sent_);
 }
 
 void OperationWatcher::LookLater() {
-  alarm_.Set(In(kWatchInterval), [this](bool) { Look(); });
+  alarm_ = std::make_unique<grpc::Alarm>();
+  alarm_->Set(In(kWatchInterval), [this](bool) { Look(); });
 }
 
 void OperationWatcher::OnWriteDone(bool ok) {

@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <memory>
 #include <string>
 
 #include "homolog/v1/operation.pb.h"
@@ -28,6 +29,7 @@ class OperationWaiter : public grpc::ServerUnaryReactor {
 
  private:
   void Look();
+  void LookLater();
 
   operations::OperationManager* const manager_;
   const std::string name_;
@@ -35,7 +37,7 @@ class OperationWaiter : public grpc::ServerUnaryReactor {
   const Call call_;
   v1::Operation* const response_;
   std::atomic<bool> cancelled_ = false;
-  grpc::Alarm alarm_;
+  std::unique_ptr<grpc::Alarm> alarm_;  // a new one each time: the old one may be running
 };
 
 // Sends the operation now and whenever it has changed, until it has ended.
@@ -56,7 +58,7 @@ class OperationWatcher : public grpc::ServerWriteReactor<v1::Operation> {
   v1::Operation sent_;
   std::string sent_bytes_;
   std::atomic<bool> cancelled_ = false;
-  grpc::Alarm alarm_;
+  std::unique_ptr<grpc::Alarm> alarm_;  // a new one each time: the old one may be running
 };
 
 }  // namespace homolog::rpc

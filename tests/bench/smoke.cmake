@@ -1,0 +1,42 @@
+# Runs every benchmark that takes sizes on tiny ones. BENCH: the binary; FOLDER: where to write.
+cmake_minimum_required(VERSION 3.25)
+
+# bench(NAME ARGUMENTS...): runs it and sets `rows` to the list that it wrote.
+function(bench name)
+  set(file ${FOLDER}/${name}.json)
+  file(REMOVE ${file})
+  file(MAKE_DIRECTORY ${FOLDER})
+  execute_process(COMMAND ${BENCH} ${name} ${ARGN} --threads 2 --machine-matrix 128 --json ${file}
+                  COMMAND_ECHO STDOUT COMMAND_ERROR_IS_FATAL ANY)
+  file(READ ${file} rows)
+  set(rows "${rows}" PARENT_SCOPE)
+endfunction()
+
+# expect(CONDITION...): as if() takes it.
+function(expect)
+  if(NOT (${ARGN}))
+    message(FATAL_ERROR "expected ${ARGN} of ${rows}")
+  endif()
+endfunction()
+
+bench(machine --repetitions 1)
+
+set(fields shape precision tokens seconds peer_seconds ratio peak_memory_ratio matrix_rate_share
+    max_error)
+foreach(shape a b)
+  bench(compare --shape ${shape} --layers 2 --neurons 64 --tokens 512 --sequence-length 32)
+  foreach(field ${fields})
+    string(JSON ${field} GET "${rows}" 0 ${field})
+  endforeach()
+  expect(tokens EQUAL 512)
+  # An error of 0 would mean that one side was compared with itself.
+  expect(max_error LESS 1e-4 AND max_error GREATER 0)
+endforeach()
+
+bench(stages --layers 2 --neurons 64 --tokens 64 --sequence-length 32 --repetitions 1)
+bench(forward --layers 2 --neurons 64 --d-model 16 --sequence-length 32 --repetitions 1)
+
+bench(query --neurons 1000 --repetitions 1)
+string(JSON neurons GET "${rows}" 0 neurons)
+string(JSON all_found GET "${rows}" 2 found)
+expect(neurons EQUAL 1000 AND all_found EQUAL 1000)

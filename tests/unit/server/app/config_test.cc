@@ -1,0 +1,183 @@
+#include "server/app/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "absl/flags/reflection.h"
+#include "common/error.h"
+#include "tests/support/temporary_folder.h"
+
+namespace homolog::app {
+namespace {
+
+using ::homolog::testing::TemporaryFolder;
+using ::homolog::testing::WriteFile;
+using ::testing::AllOf;
+using ::testing::ExitedWithCode;
+using ::testing::HasSubstr;
+
+absl::StatusOr<Config> Read(std::vector<std::string> arguments) {
+  const absl::FlagSaver saver;  // every test starts from the defaults
+  arguments.insert(arguments.begin(), "homologd");
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  return ReadConfig(static_cast<int>(argv.size()), argv.data());
+}
+
+// With the required flags.
+absl::StatusOr<Config> ReadWith(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), {"--repository=models", "--data=store"});
+  return Read(std::move(arguments));
+}
+
+void ExpectRefused(const absl::Status& status, const std::string& flag, const std::string& value) {
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_EQ(ErrorReason(status), "INVALID_FLAG");
+  EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr(flag), HasSubstr(value)));
+}
+
+TEST(ConfigTest, HasDefaultsForAllButRepositoryAndData) {
+  const auto config = ReadWith({});
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->repository, "models");
+  EXPECT_EQ(config->data, "store");
+  EXPECT_EQ(config->listen, "127.0.0.1:7431");
+  EXPECT_EQ(config->admin, "127.0.0.1:7432");
+  EXPECT_EQ(config->device, "auto");
+  EXPECT_EQ(config->threads, 0);
+  EXPECT_EQ(config->memory_budget_bytes, 0);
+  EXPECT_EQ(config->queue_limit, 256);
+  EXPECT_EQ(config->drain_seconds, 10);
+  EXPECT_FALSE(config->check);
+}
+
+TEST(ConfigTest, NamesARequiredFlagThatIsMissing) {
+  ExpectRefused(Read({"--data=store"}).status(), "--repository", "");
+  ExpectRefused(Read({"--repository=models"}).status(), "--data", "");
+}
+
+TEST(ConfigTest, TakesDashesAndUnderscoresBetweenWordsAndLeavesValuesAlone) {
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"--queue-limit=7", "--memory-budget=1-GiB-no"},
+        std::vector<std::string>{"--queue_limit=7", "--memory_budget=1-GiB-no"}}) {
+    ExpectRefused(ReadWith(arguments).status(), "--memory-budget", "1-GiB-no");
+  }
+  const auto config = ReadWith({"--queue-limit", "7", "--memory-budget=12GiB", "--drain-timeout=0",
+                                "--data=my-store", "--check", "--admin="});
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->queue_limit, 7);
+  EXPECT_EQ(config->memory_budget_bytes, int64_t{12} << 30);
+  EXPECT_EQ(config->drain_seconds, 0);
+  EXPECT_EQ(config->data, "my-store");
+  EXPECT_EQ(config->admin, "");
+  EXPECT_TRUE(config->check);
+}
+
+TEST(ConfigTest, ReadsFlagfilesWithDashesToo) {
+  TemporaryFolder folder;
+  const std::string outer = (folder / "outer.flags").string();
+  const std::string inner = (folder / "inner.flags").string();
+  WriteFile(inner, "--drain-timeout=3\n");
+  WriteFile(outer, "# the node's settings\n\n  --queue-limit=7\r\n--flagfile=" + inner +
+                       "\n--memory_budget=1GB\n");
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"--flagfile=" + outer},
+        std::vector<std::string>{"--flagfile", outer}}) {
+    const auto config = ReadWith(arguments);
+    ASSERT_TRUE(config.ok()) << config.status();
+    EXPECT_EQ(config->queue_limit, 7);
+    EXPECT_EQ(config->drain_seconds, 3);
+    EXPECT_EQ(config->memory_budget_bytes, 1'000'000'000);
+  }
+  // What stands later wins.
+  EXPECT_EQ(ReadWith({"--flagfile=" + outer, "--queue-limit=8"})->queue_limit, 8);
+  EXPECT_EQ(ReadWith({"--queue-limit=8", "--flagfile=" + outer})->queue_limit, 7);
+}
+
+TEST(ConfigTest, SaysWhatIsWrongWithAFlagfile) {
+  TemporaryFolder folder;
+  const std::string path = (folder / "f").string();
+  ExpectRefused(ReadWith({"--flagfile=" + path}).status(), "--flagfile", path);
+  WriteFile(path, "queue-limit=7\n");
+  ExpectRefused(ReadWith({"--flagfile=" + path}).status(), "--flagfile", "queue-limit=7");
+  WriteFile(path, "--flagfile=" + path + "\n");  // itself
+  ExpectRefused(ReadWith({"--flagfile=" + path}).status(), "--flagfile", "deep");
+}
+
+TEST(ConfigTest, RefusesNumbersOutOfRange) {
+  ExpectRefused(ReadWith({"--threads=-1"}).status(), "--threads", "-1");
+  ExpectRefused(ReadWith({"--threads=1025"}).status(), "--threads", "0 to 1024");
+  ExpectRefused(ReadWith({"--queue-limit=0"}).status(), "--queue-limit", "1 to 100000");
+  ExpectRefused(ReadWith({"--drain-timeout=3601"}).status(), "--drain-timeout", "3601");
+}
+
+TEST(ConfigTest, RefusesArgumentsThatAreNoFlags) {
+  ExpectRefused(ReadWith({"serve"}).status(), "\"serve\"", "flags only");
+  ExpectRefused(ReadWith({"--", "--threads=1"}).status(), "\"--threads=1\"", "flags only");
+}
+
+TEST(ConfigDeathTest, EndsAtAFlagThatDoesNotExist) {
+  EXPECT_EXIT(ReadWith({"--no-such-flag=1"}).IgnoreError(), ExitedWithCode(1), "no_such_flag");
+  EXPECT_EXIT(ReadWith({"--threads=many"}).IgnoreError(), ExitedWithCode(1), "threads");
+}
+
+TEST(CheckAddressTest, TakesHostAndPort) {
+  for (const std::string address : {"127.0.0.1:7431", "0.0.0.0:0", "localhost:65535", "[::1]:7431",
+                                    "[::]:0", "gpu-3.example.org:80"}) {
+    EXPECT_TRUE(CheckAddress("listen", address).ok()) << address;
+  }
+}
+
+TEST(CheckAddressTest, RefusesWhatIsNone) {
+  for (const std::string address : {"",
+                                    ":",
+                                    ":7431",
+                                    "127.0.0.1",
+                                    "127.0.0.1:",
+                                    "127.0.0.1:65536",
+                                    "127.0.0.1:-1",
+                                    "127.0.0.1:+1",
+                                    "127.0.0.1: 80",
+                                    "127.0.0.1:80 ",
+                                    "127.0.0.1:http",
+                                    "127.0.0.1:99999999999",
+                                    "::1:7431",
+                                    "[::1:7431",
+                                    "::1]:7431",
+                                    "[::1]",
+                                    "[]:80",
+                                    "[localhost]:80",
+                                    "[[::1]]:80",
+                                    "unix:/tmp/socket",
+                                    "a b:80",
+                                    "http://localhost:80",
+                                    "[::1]x:80"}) {
+    ExpectRefused(CheckAddress("listen", address), "--listen", address);
+  }
+}
+
+TEST(ParseBytesTest, ReadsUnitsOfTwoAndOfTen) {
+  EXPECT_EQ(*ParseBytes("f", "1073741824"), 1073741824);
+  EXPECT_EQ(*ParseBytes("f", "1B"), 1);
+  EXPECT_EQ(*ParseBytes("f", "2kB"), 2000);
+  EXPECT_EQ(*ParseBytes("f", "2KiB"), 2048);
+  EXPECT_EQ(*ParseBytes("f", "1.5MiB"), 1572864);
+  EXPECT_EQ(*ParseBytes("f", "500MB"), 500'000'000);
+  EXPECT_EQ(*ParseBytes("f", "12GiB"), int64_t{12} << 30);
+  EXPECT_EQ(*ParseBytes("f", "12 GB"), 12'000'000'000);
+  EXPECT_EQ(*ParseBytes("f", "2TiB"), int64_t{2} << 40);
+}
+
+TEST(ParseBytesTest, RefusesWhatIsNoAmountOfMemory) {
+  for (const std::string text :
+       {"", " ", "0", "0GiB", "-1", "-1GiB", "0.5", "GiB", "12gib", "12G", "12GiBs", "nan", "inf",
+        "1e300", "9223372036854775807", "99999999TiB", "1,5GiB", "12 Gi B"}) {
+    ExpectRefused(ParseBytes("memory-budget", text).status(), "--memory-budget", text);
+  }
+}
+
+}  // namespace
+}  // namespace homolog::app

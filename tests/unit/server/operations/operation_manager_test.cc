@@ -1,0 +1,419 @@
+#include "server/operations/operation_manager.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "common/error.h"
+#include "tests/support/temporary_folder.h"
+
+namespace homolog::operations {
+namespace {
+
+using ::homolog::testing::TemporaryFolder;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class OperationManagerTest : public ::testing::Test {
+ protected:
+  OperationManagerTest() { Start(/*queue_limit=*/10); }
+  ~OperationManagerTest() override { Stop(); }
+
+  void Start(size_t queue_limit) {
+    store_ = *store::Store::Open((folder_ / "store").string());
+    worker_ = std::make_unique<DeviceWorker>(queue_limit, [] {});
+    manager_ = std::make_unique<OperationManager>(
+        store_.get(), worker_.get(),
+        [this](const v1::Operation& operation) {
+          const std::lock_guard lock(mutex_);
+          ended_.push_back(operation);
+        },
+        [this](int64_t tokens) { tokens_ += tokens; });
+  }
+  // As the server does it.
+  void Stop() {
+    manager_->BeginShutdown();
+    worker_->Stop();
+    manager_.reset();
+    worker_.reset();
+    store_.reset();
+  }
+
+  // A job whose result is `result`.
+  Job MakeJob(const std::string& result, decltype(Job::run) run) {
+    return {"correlation", "correlations/" + result, "request of " + result, std::move(run)};
+  }
+  Job QuickJob(const std::string& result) {
+    return MakeJob(result,
+                   [](const std::string&, analysis::RunControl&) { return absl::OkStatus(); });
+  }
+  // A job that runs until it is told to stop, as a long analysis does.
+  Job LongJob(const std::string& result) {
+    return MakeJob(result, [this](const std::string&, analysis::RunControl& control) {
+      ++running_;
+      absl::Status status;
+      while (status.ok()) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        status = release_ ? absl::OkStatus() : control.Check();
+        if (release_) break;
+      }
+      --running_;
+      return status;
+    });
+  }
+  v1::Operation Submit(Job job) {
+    auto operation = manager_->Submit(std::move(job));
+    EXPECT_TRUE(operation.ok()) << operation.status();
+    return operation.ok() ? *std::move(operation) : v1::Operation();
+  }
+  v1::Operation Wait(const std::string& name) {
+    while (true) {
+      auto operation = manager_->Get(name);
+      if (!operation.ok()) {
+        ADD_FAILURE() << operation.status();
+        return {};
+      }
+      if (HasEnded(*operation)) return *std::move(operation);
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+  void WaitUntilRunning() {
+    while (running_ == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  // The observer is told last, a moment after the end can be seen.
+  std::vector<v1::Operation> WaitForEnded(size_t count) {
+    while (true) {
+      {
+        const std::lock_guard lock(mutex_);
+        if (ended_.size() >= count) return ended_;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+  static std::string Reason(const v1::Operation& operation) {
+    return ErrorReason(ParseError(operation.error().SerializeAsString()));
+  }
+  std::vector<std::string> ListedNames() {
+    const auto page = manager_->List(100, "");
+    std::vector<std::string> names;
+    for (const v1::Operation& operation : page->operations()) names.push_back(operation.name());
+    return names;
+  }
+
+  TemporaryFolder folder_;
+  std::mutex mutex_;
+  std::vector<v1::Operation> ended_;
+  std::atomic<int64_t> tokens_ = 0;
+  std::atomic<int> running_ = 0;
+  std::atomic<bool> release_ = false;
+  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<DeviceWorker> worker_;
+  std::unique_ptr<OperationManager> manager_;
+};
+
+TEST_F(OperationManagerTest, RunsAJobAndReportsItsProgress) {
+  std::promise<void> halfway, go_on;
+  std::string given_name;
+  const v1::Operation submitted =
+      Submit(MakeJob("a", [&](const std::string& operation, analysis::RunControl& control) {
+        given_name = operation;
+        control.OnTotalTokens(100);
+        control.OnStage("reading");
+        control.OnTokens(30);
+        control.OnTokens(20);
+        halfway.set_value();
+        go_on.get_future().wait();
+        return absl::OkStatus();
+      }));
+  EXPECT_EQ(submitted.state(), v1::OPERATION_STATE_QUEUED);
+  EXPECT_EQ(submitted.result(), "correlations/a");
+  halfway.get_future().wait();
+  const v1::Operation running = *manager_->Get(submitted.name());
+  EXPECT_EQ(running.state(), v1::OPERATION_STATE_RUNNING);
+  EXPECT_EQ(running.progress().stage(), "reading");
+  EXPECT_EQ(running.progress().done_tokens(), 50);
+  EXPECT_EQ(running.progress().total_tokens(), 100);
+  EXPECT_FALSE(running.has_end_time());
+  go_on.set_value();
+  const v1::Operation ended = Wait(submitted.name());
+  EXPECT_EQ(ended.state(), v1::OPERATION_STATE_SUCCEEDED);
+  EXPECT_TRUE(ended.has_end_time());
+  EXPECT_FALSE(ended.has_error());
+  EXPECT_EQ(given_name, submitted.name());
+  EXPECT_EQ(tokens_, 50);
+  EXPECT_EQ(WaitForEnded(1)[0].name(), submitted.name());
+}
+
+TEST_F(OperationManagerTest, KeepsTheErrorOfAJobThatFailed) {
+  const v1::Operation ended =
+      Wait(Submit(MakeJob("a", [](const std::string&, analysis::RunControl&) {
+             return FailedPrecondition("TOO_FEW_POSITIONS", "only 1", {{"positions", "1"}});
+           })).name());
+  EXPECT_EQ(ended.state(), v1::OPERATION_STATE_FAILED);
+  EXPECT_EQ(ended.error().code(), static_cast<int>(absl::StatusCode::kFailedPrecondition));
+  EXPECT_EQ(Reason(ended), "TOO_FEW_POSITIONS");
+}
+
+TEST_F(OperationManagerTest, SurvivesAJobThatThrows) {
+  const v1::Operation threw =
+      Wait(Submit(MakeJob("a", [](const std::string&, analysis::RunControl&) -> absl::Status {
+             throw std::runtime_error("a defect");
+           })).name());
+  EXPECT_EQ(threw.state(), v1::OPERATION_STATE_FAILED);
+  EXPECT_EQ(Reason(threw), "INTERNAL");
+  EXPECT_THAT(threw.error().message(), HasSubstr("a defect"));
+  const v1::Operation without_memory =
+      Wait(Submit(MakeJob("b", [](const std::string&, analysis::RunControl&) -> absl::Status {
+             throw std::bad_alloc();
+           })).name());
+  EXPECT_EQ(Reason(without_memory), "OUT_OF_MEMORY");
+  EXPECT_EQ(Wait(Submit(QuickJob("c")).name()).state(), v1::OPERATION_STATE_SUCCEEDED);
+}
+
+TEST_F(OperationManagerTest, SharesOneOperationAmongEqualRequestsInFlight) {
+  const v1::Operation first = Submit(LongJob("a"));
+  const v1::Operation queued = Submit(LongJob("b"));
+  EXPECT_EQ(Submit(LongJob("a")).name(), first.name());
+  EXPECT_EQ(Submit(LongJob("b")).name(), queued.name());
+  WaitUntilRunning();
+  EXPECT_EQ(Submit(LongJob("a")).name(), first.name());
+  EXPECT_THAT(ListedNames(), ElementsAre(first.name(), queued.name()));
+  release_ = true;
+  Wait(queued.name());
+  EXPECT_NE(Submit(QuickJob("a")).name(), first.name());
+}
+
+TEST_F(OperationManagerTest, SubmitsEqualRequestsOfManyThreadsOnce) {
+  const v1::Operation blocker = Submit(LongJob("blocker"));
+  std::vector<std::future<std::string>> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.push_back(std::async(std::launch::async, [&] { return Submit(QuickJob("a")).name(); }));
+  }
+  std::vector<std::string> names;
+  for (auto& thread : threads) names.push_back(thread.get());
+  EXPECT_EQ(std::count(names.begin(), names.end(), names[0]), 8);
+  release_ = true;
+  Wait(names[0]);
+}
+
+TEST_F(OperationManagerTest, CancelsAQueuedOperationAtOnce) {
+  const v1::Operation running = Submit(LongJob("a"));
+  const v1::Operation queued = Submit(LongJob("b"));
+  const auto cancelled = manager_->Cancel(queued.name());
+  ASSERT_TRUE(cancelled.ok()) << cancelled.status();
+  EXPECT_EQ(cancelled->state(), v1::OPERATION_STATE_CANCELLED);
+  EXPECT_EQ(Reason(*cancelled), "OPERATION_CANCELLED");
+  EXPECT_EQ(WaitForEnded(1)[0].name(), queued.name());
+  release_ = true;
+  Wait(running.name());
+  // Its task came up and found that it had ended.
+  EXPECT_EQ(Wait(Submit(QuickJob("c")).name()).state(), v1::OPERATION_STATE_SUCCEEDED);
+  EXPECT_EQ(manager_->Get(queued.name())->state(), v1::OPERATION_STATE_CANCELLED);
+  EXPECT_FALSE(manager_->Get(queued.name())->has_start_time());
+  EXPECT_EQ(WaitForEnded(3).size(), 3u);
+}
+
+TEST_F(OperationManagerTest, CancelsARunningOperationAtItsNextBatch) {
+  const v1::Operation operation = Submit(LongJob("a"));
+  WaitUntilRunning();
+  ASSERT_TRUE(manager_->Cancel(operation.name()).ok());
+  const v1::Operation ended = Wait(operation.name());
+  EXPECT_EQ(ended.state(), v1::OPERATION_STATE_CANCELLED);
+  EXPECT_EQ(Reason(ended), "OPERATION_CANCELLED");
+  EXPECT_EQ(manager_->Cancel(operation.name())->state(), v1::OPERATION_STATE_CANCELLED);
+  EXPECT_EQ(ErrorReason(manager_->Cancel("operations/none").status()), "OPERATION_NOT_FOUND");
+}
+
+TEST_F(OperationManagerTest, StartsAnewForWhoAsksAgainAfterACancel) {
+  std::promise<void> entered, go_on;
+  const v1::Operation first =
+      Submit(MakeJob("a", [&](const std::string&, analysis::RunControl& control) {
+        entered.set_value();
+        go_on.get_future().wait();  // a long batch
+        return control.Check();
+      }));
+  entered.get_future().wait();
+  ASSERT_EQ(manager_->Cancel(first.name())->state(), v1::OPERATION_STATE_RUNNING);
+  const v1::Operation second = Submit(QuickJob("a"));
+  EXPECT_NE(second.name(), first.name());
+  go_on.set_value();
+  EXPECT_EQ(Wait(second.name()).state(), v1::OPERATION_STATE_SUCCEEDED);
+  EXPECT_EQ(Wait(first.name()).state(), v1::OPERATION_STATE_CANCELLED);
+}
+
+TEST_F(OperationManagerTest, LeavesNothingOfWhatTheQueueHasNoRoomFor) {
+  Stop();
+  Start(/*queue_limit=*/1);
+  const v1::Operation running = Submit(LongJob("a"));
+  WaitUntilRunning();
+  const v1::Operation queued = Submit(LongJob("b"));
+  EXPECT_EQ(ErrorReason(manager_->Submit(LongJob("c")).status()), "QUEUE_FULL");
+  EXPECT_THAT(ListedNames(), ElementsAre(running.name(), queued.name()));
+  release_ = true;
+  Wait(queued.name());
+  EXPECT_EQ(Wait(Submit(QuickJob("c")).name()).state(), v1::OPERATION_STATE_SUCCEEDED);
+}
+
+TEST_F(OperationManagerTest, DeletesOnlyWhatHasEnded) {
+  const v1::Operation operation = Submit(LongJob("a"));
+  const absl::Status refused = manager_->Delete(operation.name());
+  EXPECT_EQ(ErrorReason(refused), "OPERATION_RUNNING");
+  EXPECT_THAT(std::string(refused.message()), HasSubstr(operation.name()));
+  release_ = true;
+  Wait(operation.name());
+  EXPECT_TRUE(manager_->Delete(operation.name()).ok());
+  EXPECT_EQ(ErrorReason(manager_->Get(operation.name()).status()), "OPERATION_NOT_FOUND");
+  EXPECT_EQ(ErrorReason(manager_->Delete(operation.name())), "OPERATION_NOT_FOUND");
+  EXPECT_EQ(ErrorReason(manager_->Delete("operations/")), "INVALID_RESOURCE_NAME");
+}
+
+TEST_F(OperationManagerTest, KeepsDeletedWhatIsDeletedTheMomentItEnds) {
+  for (int i = 0; i < 30; ++i) {
+    const v1::Operation operation = Submit(QuickJob("a"));
+    while (!HasEnded(*manager_->Get(operation.name()))) std::this_thread::yield();
+    ASSERT_TRUE(manager_->Delete(operation.name()).ok());
+    WaitForEnded(i + 1);
+    ASSERT_EQ(ErrorReason(manager_->Get(operation.name()).status()), "OPERATION_NOT_FOUND") << i;
+  }
+  EXPECT_THAT(ListedNames(), IsEmpty());
+}
+
+TEST_F(OperationManagerTest, ListsPageByPageInTheOrderOfCreation) {
+  std::vector<std::string> names;
+  for (int i = 0; i < 5; ++i) names.push_back(Submit(QuickJob(std::to_string(i))).name());
+  std::vector<std::string> listed;
+  std::string token;
+  do {
+    const auto page = manager_->List(2, token);
+    ASSERT_TRUE(page.ok()) << page.status();
+    for (const v1::Operation& operation : page->operations()) listed.push_back(operation.name());
+    token = page->next_page_token();
+  } while (!token.empty());
+  EXPECT_EQ(listed, names);
+}
+
+TEST_F(OperationManagerTest, ResumesWhatAShutdownInterruptedAndWhatWaited) {
+  const v1::Operation done = Wait(Submit(QuickJob("done")).name());
+  const v1::Operation running = Submit(LongJob("a"));
+  const v1::Operation queued = Submit(LongJob("b"));
+  WaitUntilRunning();
+  Stop();
+  EXPECT_EQ(ended_.size(), 1u);
+  Start(10);
+  EXPECT_EQ(manager_->Get(running.name())->state(), v1::OPERATION_STATE_RUNNING);
+  std::vector<std::string> resumed;
+  release_ = true;
+  ASSERT_TRUE(
+      manager_
+          ->Resume([&](std::string_view kind, const std::string& request) -> absl::StatusOr<Job> {
+            EXPECT_EQ(kind, "correlation");
+            resumed.push_back(request);
+            return LongJob(request.substr(request.size() - 1));
+          })
+          .ok());
+  EXPECT_THAT(resumed, ElementsAre("request of a", "request of b"));
+  EXPECT_EQ(Wait(running.name()).state(), v1::OPERATION_STATE_SUCCEEDED);
+  EXPECT_EQ(Wait(queued.name()).state(), v1::OPERATION_STATE_SUCCEEDED);
+  EXPECT_EQ(manager_->Get(done.name())->end_time().nanos(), done.end_time().nanos());
+  EXPECT_EQ(WaitForEnded(3).size(), 3u);
+}
+
+TEST_F(OperationManagerTest, FailsWhatCannotBePreparedAfterARestartWithTheReason) {
+  const v1::Operation operation = Submit(LongJob("a"));
+  WaitUntilRunning();
+  Stop();
+  Start(10);
+  ASSERT_TRUE(manager_
+                  ->Resume([](std::string_view, const std::string&) -> absl::StatusOr<Job> {
+                    return NotFound("DATASET_NOT_FOUND", "there is no data set datasets/x");
+                  })
+                  .ok());
+  const v1::Operation ended = *manager_->Get(operation.name());
+  EXPECT_EQ(ended.state(), v1::OPERATION_STATE_FAILED);
+  EXPECT_EQ(Reason(ended), "DATASET_NOT_FOUND");
+  EXPECT_THAT(ended.error().message(), HasSubstr("after a restart"));
+  Stop();
+  Start(10);
+  EXPECT_EQ(manager_->Get(operation.name())->state(), v1::OPERATION_STATE_FAILED);
+}
+
+TEST_F(OperationManagerTest, ResumesMoreThanTheQueueHoldsNow) {
+  std::vector<std::string> names;
+  for (const char* result : {"a", "b", "c", "d"}) names.push_back(Submit(LongJob(result)).name());
+  Stop();
+  Start(/*queue_limit=*/1);
+  release_ = true;
+  ASSERT_TRUE(manager_
+                  ->Resume([&](std::string_view, const std::string&) -> absl::StatusOr<Job> {
+                    return LongJob("any");
+                  })
+                  .ok());
+  for (const std::string& name : names) {
+    EXPECT_EQ(Wait(name).state(), v1::OPERATION_STATE_SUCCEEDED) << name;
+  }
+}
+
+TEST_F(OperationManagerTest, CancelsWhatWasResumed) {
+  const v1::Operation operation = Submit(LongJob("a"));
+  Stop();
+  Start(10);
+  ASSERT_TRUE(manager_
+                  ->Resume([&](std::string_view, const std::string&) -> absl::StatusOr<Job> {
+                    return LongJob("a");
+                  })
+                  .ok());
+  // An equal request finds it.
+  EXPECT_EQ(Submit(LongJob("a")).name(), operation.name());
+  ASSERT_TRUE(manager_->Cancel(operation.name()).ok());
+  EXPECT_EQ(Wait(operation.name()).state(), v1::OPERATION_STATE_CANCELLED);
+}
+
+TEST_F(OperationManagerTest, SkipsAStoredOperationThatCannotBeRead) {
+  ASSERT_TRUE(store_->PutOperation("damaged", "\xff\xff").ok());
+  EXPECT_EQ(ErrorReason(manager_->Get("operations/damaged").status()), "DAMAGED_OPERATION");
+  EXPECT_TRUE(manager_
+                  ->Resume([](std::string_view, const std::string&) -> absl::StatusOr<Job> {
+                    ADD_FAILURE() << "nothing is to be resumed";
+                    return absl::InternalError("");
+                  })
+                  .ok());
+  EXPECT_EQ(Wait(Submit(QuickJob("a")).name()).state(), v1::OPERATION_STATE_SUCCEEDED);
+}
+
+TEST_F(OperationManagerTest, RefusesWorkOnceTheWorkerHasStopped) {
+  manager_->BeginShutdown();
+  worker_->Stop();
+  EXPECT_EQ(ErrorReason(manager_->Submit(QuickJob("a")).status()), "SHUTTING_DOWN");
+  EXPECT_THAT(ListedNames(), IsEmpty());
+}
+
+TEST_F(OperationManagerTest, AnswersAStoredResultWithTheOperationThatComputedIt) {
+  const v1::Operation computed = Wait(Submit(QuickJob("a")).name());
+  const auto known = manager_->Finished("correlation", "correlations/a", computed.name());
+  ASSERT_TRUE(known.ok()) << known.status();
+  EXPECT_EQ(known->name(), computed.name());
+  ASSERT_TRUE(manager_->Delete(computed.name()).ok());
+  for (const std::string& name : {computed.name(), std::string(), std::string("operations/none")}) {
+    const auto made = manager_->Finished("correlation", "correlations/a", name);
+    ASSERT_TRUE(made.ok()) << made.status();
+    EXPECT_NE(made->name(), computed.name());
+    EXPECT_EQ(made->state(), v1::OPERATION_STATE_SUCCEEDED);
+    EXPECT_EQ(made->result(), "correlations/a");
+    EXPECT_EQ(manager_->Get(made->name())->state(), v1::OPERATION_STATE_SUCCEEDED);
+  }
+}
+
+}  // namespace
+}  // namespace homolog::operations

@@ -1,0 +1,109 @@
+#include "server/results/neuron_order.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "common/error.h"
+
+namespace homolog::results {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// Neurons "layer:neuron" with excess max_corr - baseline.
+std::vector<QueriedNeuron> Sample() {
+  auto neuron = [](int64_t layer, int64_t index, double max_corr, double min_corr,
+                   double baseline) {
+    return QueriedNeuron{layer, index, {max_corr, min_corr, baseline, max_corr - baseline, 0}};
+  };
+  return {neuron(1, 0, 0.5, -0.1, 0.25), neuron(0, 1, 0.75, -0.2, 0.5),
+          neuron(0, 0, 1.0, -0.3, 0.25), neuron(1, 1, 0.5, -0.4, 0.0)};
+}
+
+std::vector<std::string> Sorted(const std::string& order_by) {
+  std::vector<QueriedNeuron> neurons = Sample();
+  const absl::Status status = SortNeurons(order_by, neurons);
+  if (!status.ok()) return {status.ToString()};
+  std::vector<std::string> names;
+  for (const QueriedNeuron& n : neurons) {
+    names.push_back(std::to_string(n.layer) + ":" + std::to_string(n.neuron));
+  }
+  return names;
+}
+
+TEST(NeuronOrderTest, PutsTheLargestExcessFirstByDefaultAndBreaksTiesByPlace) {
+  EXPECT_THAT(Sorted(""), ElementsAre("0:0", "1:1", "0:1", "1:0"));
+  EXPECT_EQ(Sorted(""), Sorted("excess_corr desc"));
+}
+
+TEST(NeuronOrderTest, OrdersByEveryFieldInBothDirections) {
+  EXPECT_THAT(Sorted("layer"), ElementsAre("0:0", "0:1", "1:0", "1:1"));
+  EXPECT_THAT(Sorted("layer desc"), ElementsAre("1:0", "1:1", "0:0", "0:1"));
+  EXPECT_THAT(Sorted("neuron desc"), ElementsAre("0:1", "1:1", "0:0", "1:0"));
+  EXPECT_THAT(Sorted("max_corr"), ElementsAre("1:0", "1:1", "0:1", "0:0"));
+  EXPECT_THAT(Sorted("max_corr desc"), ElementsAre("0:0", "0:1", "1:0", "1:1"));
+  EXPECT_THAT(Sorted("min_corr"), ElementsAre("1:1", "0:0", "0:1", "1:0"));
+  EXPECT_THAT(Sorted("baseline desc"), ElementsAre("0:1", "0:0", "1:0", "1:1"));
+  EXPECT_THAT(Sorted("excess_corr asc"), ElementsAre("0:1", "1:0", "1:1", "0:0"));
+}
+
+TEST(NeuronOrderTest, OrdersBySeveralFieldsInTurn) {
+  EXPECT_THAT(Sorted("layer desc, neuron desc"), ElementsAre("1:1", "1:0", "0:1", "0:0"));
+  EXPECT_THAT(Sorted("  max_corr   desc ,baseline"), ElementsAre("0:0", "0:1", "1:1", "1:0"));
+}
+
+TEST(NeuronOrderTest, RefusesWhatIsNoOrder) {
+  for (const std::string wrong :
+       {",", "layer,", " ", "Layer", "layer DESC", "layer desc desc", "layer descending", "desc",
+        "max_corr;layer", "dead", "layer\xff"}) {
+    std::vector<QueriedNeuron> neurons = Sample();
+    const absl::Status status = SortNeurons(wrong, neurons);
+    EXPECT_EQ(ErrorReason(status), "INVALID_ORDER_BY") << wrong;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("excess_corr")) << wrong;
+  }
+}
+
+TEST(NeuronOrderTest, NamesAFieldThatStandsTwice) {
+  std::vector<QueriedNeuron> neurons = Sample();
+  const absl::Status status = SortNeurons("layer, neuron, layer desc", neurons);
+  EXPECT_EQ(ErrorReason(status), "INVALID_ORDER_BY");
+  EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr("layer desc"), HasSubstr("twice")));
+}
+
+TEST(NeuronOrderTest, RefusesAMillionFieldsAtOnce) {
+  std::string order_by = "layer";
+  for (int i = 0; i < 1'000'000; ++i) order_by += ",layer";
+  std::vector<QueriedNeuron> neurons = Sample();
+  EXPECT_EQ(ErrorReason(SortNeurons(order_by, neurons)), "INVALID_ORDER_BY");
+}
+
+TEST(NeuronOrderTest, SortsNumbersThatAreNone) {
+  std::mt19937 random(7);
+  std::vector<QueriedNeuron> neurons(1000);
+  for (int64_t i = 0; i < 1000; ++i) {
+    neurons[i].neuron = i;
+    neurons[i].excess.excess =
+        random() % 3 == 0 ? std::numeric_limits<double>::quiet_NaN() : double(random() % 10);
+  }
+  ASSERT_TRUE(SortNeurons("excess_corr", neurons).ok());
+  const auto first_nan = std::find_if(neurons.begin(), neurons.end(), [](const QueriedNeuron& n) {
+    return std::isnan(n.excess.excess);
+  });
+  EXPECT_TRUE(std::is_sorted(neurons.begin(), first_nan, [](const auto& a, const auto& b) {
+    return std::pair(a.excess.excess, a.neuron) < std::pair(b.excess.excess, b.neuron);
+  }));
+  EXPECT_TRUE(std::all_of(first_nan, neurons.end(),
+                          [](const QueriedNeuron& n) { return std::isnan(n.excess.excess); }));
+}
+
+}  // namespace
+}  // namespace homolog::results

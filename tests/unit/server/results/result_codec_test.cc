@@ -1,0 +1,149 @@
+#include "server/results/result_codec.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/error.h"
+#include "tests/support/temporary_folder.h"
+#include "tests/unit/server/results/stored_correlation.h"
+
+namespace homolog::results {
+namespace {
+
+using ::homolog::testing::HandMadeManifest;
+using ::homolog::testing::HandMadeResult;
+using ::homolog::testing::StoreHandMadeCorrelation;
+using ::homolog::testing::TemporaryFolder;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+class ResultCodecTest : public ::testing::Test {
+ protected:
+  ResultCodecTest() : store_(*store::Store::Open((folder_ / "store").string())) {}
+  void Put(const v1::Correlation& manifest, const analysis::CorrelationResult& result) {
+    ASSERT_TRUE(
+        store_->PutResult("correlations", "c", manifest.SerializeAsString(), EncodeColumns(result))
+            .ok());
+  }
+  absl::Status Read() {
+    const auto manifest = ReadCorrelation(*store_, "c");
+    if (!manifest.ok()) return manifest.status();
+    return ReadColumns(*store_, "c", *manifest).status();
+  }
+  void ExpectDamaged(const std::string& what) {
+    const absl::Status status = Read();
+    EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+    EXPECT_EQ(ErrorReason(status), "DAMAGED_RESULT");
+    EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr("correlations/c"), HasSubstr(what)));
+  }
+
+  TemporaryFolder folder_;
+  std::unique_ptr<store::Store> store_;
+};
+
+TEST_F(ResultCodecTest, GivesBackWhatItStored) {
+  ASSERT_TRUE(StoreHandMadeCorrelation(*store_, "c").ok());
+  const auto manifest = ReadCorrelation(*store_, "c");
+  ASSERT_TRUE(manifest.ok()) << manifest.status();
+  EXPECT_EQ(manifest->SerializeAsString(), HandMadeManifest("c").SerializeAsString());
+  const auto columns = ReadColumns(*store_, "c", *manifest);
+  ASSERT_TRUE(columns.ok()) << columns.status();
+  const analysis::CorrelationResult expected = HandMadeResult();
+  EXPECT_EQ(columns->dead, expected.dead);
+  ASSERT_EQ(columns->partners.size(), 2u);
+  for (size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(columns->partners[i].max_corr, expected.partners[i].max_corr);
+    EXPECT_EQ(columns->partners[i].max_sim, expected.partners[i].max_sim);
+    EXPECT_EQ(columns->partners[i].min_corr, expected.partners[i].min_corr);
+    EXPECT_EQ(columns->partners[i].min_sim, expected.partners[i].min_sim);
+    EXPECT_EQ(columns->partners[i].baseline, expected.partners[i].baseline);
+    EXPECT_EQ(columns->partners[i].baseline_std, expected.partners[i].baseline_std);
+  }
+}
+
+TEST_F(ResultCodecTest, StoresColumnsAsPackedLittleEndianNumbers) {
+  ASSERT_TRUE(StoreHandMadeCorrelation(*store_, "c").ok());
+  EXPECT_EQ(*store_->GetBlob("correlations", "c", "dead"), std::string("\0\0\0\0\1\0", 6));
+  EXPECT_EQ(store_->GetBlob("correlations", "c", "0.max_corr")->substr(12, 4),
+            std::string("\x00\x00\x80\x3f", 4));  // 1.0f
+  EXPECT_EQ(store_->GetBlob("correlations", "c", "1.max_sim")->substr(4, 4),
+            std::string("\1\0\0\0", 4));
+}
+
+TEST_F(ResultCodecTest, NamesAResultThatIsNotThere) {
+  for (const absl::Status& status :
+       {ReadCorrelation(*store_, "none").status(), ReadAblation(*store_, "none").status()}) {
+    EXPECT_TRUE(absl::IsNotFound(status));
+    EXPECT_THAT(std::string(status.message()), HasSubstr("/none"));
+  }
+  EXPECT_EQ(ErrorReason(ReadCorrelation(*store_, "none").status()), "CORRELATION_NOT_FOUND");
+  EXPECT_EQ(ErrorReason(ReadAblation(*store_, "none").status()), "ABLATION_NOT_FOUND");
+}
+
+TEST_F(ResultCodecTest, CallsAManifestThatIsNoMessageDamaged) {
+  ASSERT_TRUE(store_->PutResult("correlations", "c", "\xff\xff", {}).ok());
+  ExpectDamaged("manifest");
+  ASSERT_TRUE(store_->PutResult("ablations", "a", "\xff\xff", {}).ok());
+  EXPECT_EQ(ErrorReason(ReadAblation(*store_, "a").status()), "DAMAGED_RESULT");
+}
+
+TEST_F(ResultCodecTest, CallsAManifestWithoutModelsOrShapesDamaged) {
+  ASSERT_TRUE(store_->PutResult("correlations", "c", "", {}).ok());
+  ExpectDamaged("lacks");
+  v1::Correlation manifest = HandMadeManifest("c");
+  manifest.clear_partners();
+  Put(manifest, {});
+  ExpectDamaged("lacks");
+  manifest = HandMadeManifest("c");
+  manifest.mutable_partners(1)->mutable_shape()->set_d_mlp(0);
+  Put(manifest, HandMadeResult());
+  ExpectDamaged("lacks");
+  manifest = HandMadeManifest("c");
+  manifest.mutable_reference()->mutable_shape()->set_layers(int64_t{1} << 62);
+  Put(manifest, HandMadeResult());
+  ExpectDamaged("lacks");
+  manifest = HandMadeManifest("c");
+  manifest.mutable_reference()->mutable_shape()->set_d_mlp(-3);
+  Put(manifest, HandMadeResult());
+  ExpectDamaged("lacks");
+}
+
+TEST_F(ResultCodecTest, CallsAColumnOfTheWrongLengthDamaged) {
+  analysis::CorrelationResult result = HandMadeResult();
+  result.partners[1].baseline.pop_back();
+  Put(HandMadeManifest("c"), result);
+  ExpectDamaged("column 1.baseline has 20 bytes instead of 24");
+  result = HandMadeResult();
+  result.dead.push_back(0);
+  Put(HandMadeManifest("c"), result);
+  ExpectDamaged("column dead has 7 bytes instead of 6");
+}
+
+TEST_F(ResultCodecTest, CallsAColumnThatIsMissingDamaged) {
+  std::vector<store::Blob> blobs = EncodeColumns(HandMadeResult());
+  std::erase_if(blobs, [](const store::Blob& blob) { return blob.name == "1.min_sim"; });
+  ASSERT_TRUE(
+      store_->PutResult("correlations", "c", HandMadeManifest("c").SerializeAsString(), blobs)
+          .ok());
+  ExpectDamaged("column 1.min_sim is missing");
+}
+
+TEST_F(ResultCodecTest, CallsANeuronThatThePartnerDoesNotHaveDamaged) {
+  for (const int32_t wrong : {-1, 2, 1 << 30}) {  // the right partner has 2 neurons
+    analysis::CorrelationResult result = HandMadeResult();
+    result.partners[1].max_sim[3] = wrong;
+    Put(HandMadeManifest("c"), result);
+    ExpectDamaged("partner 1");
+    result = HandMadeResult();
+    result.partners[1].min_sim[5] = wrong;
+    Put(HandMadeManifest("c"), result);
+    ExpectDamaged("models/right/checkpoints/1");
+  }
+}
+
+}  // namespace
+}  // namespace homolog::results
