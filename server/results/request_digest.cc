@@ -2,13 +2,15 @@
 
 #include <bit>
 
+#include "absl/strings/str_cat.h"
+
 namespace homolog::results {
 
 RequestDigest::RequestDigest(std::string_view algorithm) { Add("algorithm", algorithm); }
 
 RequestDigest& RequestDigest::Add(std::string_view key, std::string_view value) {
   sha_.Update(key);
-  sha_.Update("=" + std::to_string(value.size()) + ":");
+  sha_.Update(absl::StrCat("=", value.size(), ":"));
   sha_.Update(value);
   sha_.Update("\n");
   return *this;
