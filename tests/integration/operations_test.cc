@@ -1,4 +1,7 @@
+#include <grpcpp/generic/generic_stub.h>
+
 #include <chrono>
+#include <future>
 #include <thread>
 
 #include "common/error.h"
@@ -220,12 +223,48 @@ TEST_F(OperationsTest, ListsOperationsInTheOrderOfTheirCreation) {
   for (const std::string& name : names) EXPECT_TRUE(Cancel(name).ok());
 }
 
-TEST_F(OperationsTest, ReportsHealthAndNamesOfOperationsThatAreNone) {
+TEST_F(OperationsTest, RefusesNamesOfOperationsThatAreNone) {
   StartServer();
   EXPECT_EQ(CodeAndReason(Get("operations/none").status()), "NOT_FOUND OPERATION_NOT_FOUND");
   EXPECT_EQ(CodeAndReason(Get("none").status()), "INVALID_ARGUMENT INVALID_RESOURCE_NAME");
   EXPECT_EQ(CodeAndReason(Cancel("operations/none").status()), "NOT_FOUND OPERATION_NOT_FOUND");
-  EXPECT_EQ(channel()->GetState(false), GRPC_CHANNEL_READY);
+}
+
+TEST_F(OperationsTest, AnswersTheStandardHealthCheck) {
+  StartServer();
+  // An empty grpc.health.v1.HealthCheckRequest asks about the whole server; the answer's field 1 is
+  // 1 for SERVING.
+  grpc::ClientContext context;
+  const grpc::Slice empty;
+  const grpc::ByteBuffer request(&empty, 1);
+  grpc::ByteBuffer response;
+  std::promise<grpc::Status> done;
+  grpc::GenericStub(channel()).UnaryCall(&context, "/grpc.health.v1.Health/Check", {}, &request,
+                                         &response,
+                                         [&](grpc::Status status) { done.set_value(status); });
+  const grpc::Status status = done.get_future().get();
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  grpc::Slice bytes;
+  ASSERT_TRUE(response.DumpToSingleSlice(&bytes).ok());
+  EXPECT_EQ(std::string(bytes.begin(), bytes.end()), std::string("\x08\x01"));
+}
+
+TEST_F(OperationsTest, EndsWatchersAtOnceWhereTheServerShutsDown) {
+  config_.drain_seconds = 3600;  // nobody may use it up
+  WriteWideModels();
+  StartServer();
+  CreateTextDataset();
+  v1::WatchOperationRequest watch;
+  watch.set_name(Submit(LongRequest()).name());
+  grpc::ClientContext context;
+  auto reader = operations().WatchOperation(&context, watch);
+  v1::Operation operation;
+  ASSERT_TRUE(reader->Read(&operation));
+  std::thread stopper([this] { StopServer(); });
+  while (reader->Read(&operation)) {
+  }
+  EXPECT_EQ(CodeAndReason(FromWire(reader->Finish())), "UNAVAILABLE SHUTTING_DOWN");
+  stopper.join();
 }
 
 }  // namespace
