@@ -10,6 +10,7 @@ PACKAGES="
   libabsl-dev librocksdb-dev prometheus-cpp-dev libcpp-httplib-dev
   libgtest-dev libgmock-dev libbenchmark-dev
   nlohmann-json3-dev libcli11-dev libgoogle-glog-dev libssl-dev libisal-dev libzstd-dev
+  libpcre2-dev libicu-dev zlib1g-dev
   python3 wordnet-base
 "
 # Only what is absent is installed: --with-lint adds what the tests' linters need.

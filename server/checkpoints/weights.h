@@ -11,7 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/safetensors.h"
-#include "server/checkpoints/mapped_file.h"
+#include "common/mapped_file.h"
 #include "server/engine/architecture.h"
 
 namespace homolog::checkpoints {

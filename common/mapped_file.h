@@ -1,8 +1,8 @@
 // A file's bytes in memory without copying them.
 //
 // Thread-safety: immutable; the bytes may be read from any thread.
-#ifndef HOMOLOG_SERVER_CHECKPOINTS_MAPPED_FILE_H_
-#define HOMOLOG_SERVER_CHECKPOINTS_MAPPED_FILE_H_
+#ifndef HOMOLOG_COMMON_MAPPED_FILE_H_
+#define HOMOLOG_COMMON_MAPPED_FILE_H_
 
 #include <sys/stat.h>
 
@@ -13,7 +13,7 @@
 
 #include "absl/status/statusor.h"
 
-namespace homolog::checkpoints {
+namespace homolog {
 
 // Path, size, times and inode of a file: changes whenever it is replaced or written to. The path
 // alone where there is none.
@@ -44,6 +44,6 @@ class MappedFile {
   const size_t size_;
 };
 
-}  // namespace homolog::checkpoints
+}  // namespace homolog
 
-#endif  // HOMOLOG_SERVER_CHECKPOINTS_MAPPED_FILE_H_
+#endif  // HOMOLOG_COMMON_MAPPED_FILE_H_

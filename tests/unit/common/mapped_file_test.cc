@@ -1,4 +1,4 @@
-#include "server/checkpoints/mapped_file.h"
+#include "common/mapped_file.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,7 +12,7 @@
 #include "common/error.h"
 #include "tests/support/temporary_folder.h"
 
-namespace homolog::checkpoints {
+namespace homolog {
 namespace {
 
 namespace fs = std::filesystem;
@@ -109,4 +109,4 @@ TEST_F(MappedFileTest, HasTheSignatureOfItsPathAloneWhereThereIsNoFile) {
 }
 
 }  // namespace
-}  // namespace homolog::checkpoints
+}  // namespace homolog

@@ -1,4 +1,4 @@
-#include "server/checkpoints/mapped_file.h"
+#include "common/mapped_file.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -13,7 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
 
-namespace homolog::checkpoints {
+namespace homolog {
 namespace {
 
 absl::Status SystemError(const std::string& path, int error) {
@@ -82,4 +82,4 @@ bool MappedFile::Unchanged() const {
          now.st_mtim.tv_nsec == opened_.st_mtim.tv_nsec;
 }
 
-}  // namespace homolog::checkpoints
+}  // namespace homolog
