@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "common/safetensors.h"
 #include "common/mapped_file.h"
+#include "common/safetensors.h"
 #include "server/engine/architecture.h"
 
 namespace homolog::checkpoints {
