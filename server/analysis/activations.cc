@@ -21,12 +21,18 @@ at::Tensor ActivationReader::Read(const at::Tensor& tokens, const at::Tensor& ke
   engine::ForwardOptions options;
   options.tap_site = site_;
   options.last_layer = shape.layers - 1;
-  options.tap = [&](int64_t layer, const at::Tensor& activations) {
-    const at::Tensor flat = activations.reshape({-1, shape.d_mlp});
-    wide.narrow(0, 0, rows)
-        .narrow(1, layer * shape.d_mlp, shape.d_mlp)
-        .copy_(kept.defined() ? flat.index_select(0, kept) : flat);
+  auto columns = [&](int64_t layer) {
+    return wide.narrow(0, 0, rows).narrow(1, layer * shape.d_mlp, shape.d_mlp);
   };
+  const at::Tensor index = kept.defined() ? kept.to(model_.device()) : kept;
+  if (index.defined()) {
+    options.tap = [&](int64_t layer, const at::Tensor& activations) {
+      const at::Tensor flat = activations.reshape({-1, shape.d_mlp});
+      columns(layer).copy_(flat.index_select(0, index));
+    };
+  } else {
+    options.destination = columns;
+  }
   model_.Hidden(tokens.to(model_.device()), options);
   return wide;
 }

@@ -24,7 +24,9 @@ absl::StatusOr<std::vector<at::Tensor>> ExtractActivations(const engine::Model& 
       if (!std::binary_search(options.layers.begin(), options.layers.end(), layer)) return;
       const at::Tensor flat = activations.reshape({-1, activations.size(-1)});
       const at::Tensor chosen = columns.defined() ? flat.index_select(1, columns) : flat;
-      layers.push_back(chosen.to(at::kCPU, options.dtype).contiguous());
+      // Always a copy: the activations are the model's own, and there for this call only.
+      layers.push_back(
+          chosen.to(at::kCPU, options.dtype, /*non_blocking=*/false, /*copy=*/true).contiguous());
     };
     model.Hidden(tokens.to(model.device()), forward);
     return layers;

@@ -10,6 +10,7 @@
 #include "server/app/config.h"
 #include "server/app/server.h"
 #include "server/app/version.h"
+#include "server/engine/device.h"
 
 namespace {
 
@@ -35,6 +36,7 @@ sigset_t BlockSignals() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  homolog::engine::UseWidestVectors();
   const sigset_t signals = BlockSignals();
   FLAGS_logtostderr = true;
   google::InitGoogleLogging(argv[0]);

@@ -7,6 +7,7 @@
 #include "common/error.h"
 #include "server/engine/config_reader.h"
 #include "server/engine/gpt2.h"
+#include "server/engine/gpt_neox.h"
 
 namespace homolog::engine {
 namespace {
@@ -16,6 +17,7 @@ using Parser = absl::StatusOr<std::unique_ptr<Architecture>> (*)(const nlohmann:
 // The families, by Hugging Face's model_type: one line each.
 constexpr std::pair<std::string_view, Parser> kFamilies[] = {
     {"gpt2", ParseGpt2},
+    {"gpt_neox", ParseGptNeox},
 };
 
 }  // namespace

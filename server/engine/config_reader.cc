@@ -2,13 +2,36 @@
 
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
 
 namespace homolog::engine {
 
-ConfigReader::ConfigReader(const nlohmann::json& config) : config_(config) {}
+namespace {
+
+const nlohmann::json kNothing = nlohmann::json::object();
+
+}  // namespace
+
+ConfigReader::ConfigReader(const nlohmann::json& config, std::string path)
+    : config_(config), path_(std::move(path)) {}
+
+bool ConfigReader::Has(const std::string& key) const {
+  const nlohmann::json* value = Find(key);
+  if (value == nullptr || *value == false) return false;
+  return !value->is_structured() || !value->empty();
+}
+
+ConfigReader ConfigReader::Section(const std::string& key) {
+  const nlohmann::json* value = Find(key);
+  if (value != nullptr && !value->is_object()) Refuse(key, "it must be an object");
+  const bool usable = value != nullptr && value->is_object();
+  return ConfigReader(usable ? *value : kNothing, path_ + key + ".");
+}
+
+void ConfigReader::MergeStatus(const ConfigReader& section) { status_.Update(section.status_); }
 
 const nlohmann::json* ConfigReader::Find(const std::string& key) const {
   const auto it = config_.find(key);
@@ -25,8 +48,8 @@ void ConfigReader::Refuse(const std::string& key, const std::string& right) {
                 "is ",
                 value->dump(-1, ' ', true, nlohmann::json::error_handler_t::replace).substr(0, 80));
   status_ = InvalidArgument("UNSUPPORTED_CONFIG",
-                            absl::StrCat("config.json: \"", key, "\" ", shown, "; ", right),
-                            {{"key", key}});
+                            absl::StrCat("config.json: \"", path_, key, "\" ", shown, "; ", right),
+                            {{"key", path_ + key}});
 }
 
 int64_t ConfigReader::Size(const std::string& key, int64_t limit, int64_t fallback) {
@@ -49,15 +72,15 @@ bool ConfigReader::Bool(const std::string& key, bool fallback) {
   return fallback;
 }
 
-double ConfigReader::Positive(const std::string& key, double fallback) {
+std::optional<double> ConfigReader::Positive(const std::string& key) {
   const nlohmann::json* value = Find(key);
-  if (value == nullptr) return fallback;
+  if (value == nullptr) return std::nullopt;
   if (value->is_number()) {
     const double number = value->get<double>();
     if (number > 0 && std::isfinite(number)) return number;
   }
   Refuse(key, "it must be a number above 0");
-  return fallback;
+  return std::nullopt;
 }
 
 std::string ConfigReader::String(const std::string& key, const std::string& fallback) {

@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <thread>
 
 #include "absl/strings/numbers.h"
@@ -46,6 +47,16 @@ absl::StatusOr<int> SetThreads(int threads) {
   if (threads == 0) threads = std::max(1u, std::thread::hardware_concurrency());
   at::set_num_threads(threads);
   return threads;
+}
+
+void UseWidestVectors() {
+#if defined(__x86_64__)
+  // What libtorch's kernels were compiled for; it does not look itself where it is told.
+  const bool available = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+                         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+                         __builtin_cpu_supports("fma");
+  if (available) setenv("ATEN_CPU_CAPABILITY", "avx512", /*overwrite=*/0);
+#endif
 }
 
 int64_t DeviceMemoryBytes(c10::Device device) {

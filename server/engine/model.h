@@ -31,23 +31,30 @@ struct ModelShape {
 };
 
 struct ModelDescription {
-  std::string family;        // "gpt2"
+  std::string family;        // "gpt2", "gpt_neox"
   std::string nonlinearity;  // Hugging Face's name, "gelu_new"
   ModelShape shape;
 };
 
 // Sees the activations [batch, position, d_mlp] of one layer; layers come in ascending order. At
-// Site::kMlpPost it sees what the edit made of them.
+// Site::kMlpPost it sees what the edit made of them. They are there during the call only: the next
+// layer takes their place.
 using Tap = std::function<void(int64_t layer, const at::Tensor& activations)>;
 // Takes one layer's mlp_post [batch, position, d_mlp] and returns what goes on in its place: the
-// same tensor, or another of its shape. It must not change the tensor in place.
+// same tensor, or another of its shape. It must not change the tensor in place, nor keep it.
 using Edit = std::function<at::Tensor(int64_t layer, const at::Tensor& mlp_post)>;
+
+// Where one layer's activations are to be written, instead of being shown to a tap: a float tensor
+// [batch * position, d_mlp] with any stride between rows. It stays as it is until the forward pass
+// ends.
+using Destination = std::function<at::Tensor(int64_t layer)>;
 
 struct ForwardOptions {
   Site tap_site = Site::kMlpPost;
   Tap tap;                  // empty: nothing is read
+  Destination destination;  // empty: nothing is written; not together with `edit`
   Edit edit;                // empty: nothing is changed
-  int64_t last_layer = -1;  // stop once this layer's MLP was tapped; -1: run to the end
+  int64_t last_layer = -1;  // stop once this layer's neurons were read; -1: run to the end
 };
 
 class Model {

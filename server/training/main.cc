@@ -5,12 +5,14 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "server/engine/device.h"
 #include "server/training/command.h"
 #include "server/training/options.h"
 #include "server/training/stop_signal.h"
 
 int main(int argc, char** argv) {
   using namespace homolog::training;
+  homolog::engine::UseWidestVectors();
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   const absl::StatusOr<Options> options =
       ParseOptions(arguments, std::thread::hardware_concurrency());

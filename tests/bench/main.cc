@@ -39,6 +39,7 @@ absl::Status RunAndWrite(const Run& run, const CommonFlags& flags, const std::st
 }
 
 int Main(int argc, char** argv) {
+  engine::UseWidestVectors();
   CLI::App app("Measures Homolog's speed", "homolog-bench");
   app.require_subcommand(1);
   CommonFlags flags;

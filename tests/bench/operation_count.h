@@ -16,8 +16,8 @@ namespace homolog::bench {
 double ProductOperations(int64_t rows, int64_t inner, int64_t columns);
 
 // Reading the activations of `tokens` tokens of a GPT-2 in sequences of `length`: every layer's
-// attention (over all positions, masked or not) and first MLP product, and the second MLP product
-// of every layer but the last, which nothing needs.
+// attention (over the positions that it sees, not the masked ones) and first MLP product, and the
+// second MLP product of every layer but the last, which nothing needs.
 double ForwardOperations(const engine::ModelShape& shape, int64_t tokens, int64_t length);
 
 // What analysis::ComputeCorrelations multiplies while it reads: a forward pass of every model,

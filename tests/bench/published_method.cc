@@ -70,8 +70,9 @@ Layers Activations(const engine::Model& model, const at::Tensor& tokens) {
   Layers layers;
   engine::ForwardOptions options;
   options.last_layer = shape.layers - 1;
-  options.tap = [&](int64_t, const at::Tensor& activations) {
-    layers.push_back(activations.reshape({-1, shape.d_mlp}));
+  options.destination = [&](int64_t) {
+    layers.push_back(at::empty({tokens.numel(), shape.d_mlp}));
+    return layers.back();
   };
   model.Hidden(tokens, options);
   return layers;

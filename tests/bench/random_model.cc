@@ -33,13 +33,14 @@ at::Tensor RandomWeight(const engine::WeightSpec& spec, const at::Generator& ran
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<engine::Model>> RandomModel(const engine::ModelShape& shape,
-                                                           uint64_t seed) {
+                                                           uint64_t seed,
+                                                           at::ScalarType precision) {
   const auto architecture = engine::ParseArchitecture(Config(shape));
   if (!architecture.ok()) return architecture.status();
   const at::Generator random = at::detail::createCPUGenerator(seed);
   engine::Weights weights;
   for (const engine::WeightSpec& spec : (*architecture)->weight_specs()) {
-    weights[spec.name] = RandomWeight(spec, random);
+    weights[spec.name] = RandomWeight(spec, random).to(precision);
   }
   return (*architecture)->Build(std::move(weights));
 }

@@ -16,10 +16,11 @@
 
 namespace homolog::bench {
 
-// A GPT-2 on the CPU with matrices N(0, 0.02^2), norms 1 and biases 0. INVALID_ARGUMENT for sizes
-// that are no GPT-2's.
+// A GPT-2 on the CPU with matrices N(0, 0.02^2), norms 1 and biases 0, of type `precision`.
+// INVALID_ARGUMENT for sizes that are no GPT-2's.
 absl::StatusOr<std::unique_ptr<engine::Model>> RandomModel(const engine::ModelShape& shape,
-                                                           uint64_t seed);
+                                                           uint64_t seed,
+                                                           at::ScalarType precision = at::kFloat);
 
 class MemoryTokens : public analysis::TokenSequences {
  public:

@@ -67,12 +67,17 @@ class FakeModel : public engine::Model {
         return at::embedding(table, tokens).narrow(2, layer * shape.d_mlp, shape.d_mlp) *
                gain_.narrow(0, 0, tokens.size(1)).unsqueeze(1);
       };
-      if (options.tap && options.tap_site == engine::Site::kMlpPre) {
-        options.tap(layer, activations(pre_));
-      }
+      auto read = [&](engine::Site site, const at::Tensor& values) {
+        if (options.tap_site != site) return;
+        if (options.tap) options.tap(layer, values);
+        if (options.destination) {
+          options.destination(layer).copy_(values.reshape({-1, shape.d_mlp}));
+        }
+      };
+      read(engine::Site::kMlpPre, activations(pre_));
       at::Tensor post = activations(post_);
       if (options.edit) post = options.edit(layer, post);
-      if (options.tap && options.tap_site == engine::Site::kMlpPost) options.tap(layer, post);
+      read(engine::Site::kMlpPost, post);
       if (layer == options.last_layer) return {};
       hidden = hidden + at::matmul(post, output_.narrow(0, layer * shape.d_mlp, shape.d_mlp));
     }

@@ -71,12 +71,14 @@ inline std::unique_ptr<engine::Architecture> ReadArchitecture(const std::string&
   return *std::move(architecture);
 }
 
-// The model of a checkpoint's folder.
-inline std::unique_ptr<engine::Model> ReadModel(const std::string& folder) {
+// The model of a checkpoint's folder, its weights on `device`.
+inline std::unique_ptr<engine::Model> ReadModel(const std::string& folder,
+                                                at::Device device = at::kCPU) {
   const std::unique_ptr<engine::Architecture> architecture = ReadArchitecture(folder);
   engine::Weights weights;
   for (const auto& [name, tensor] : ReadTensors(folder + "/model.safetensors")) {
-    if (const auto canonical = architecture->CanonicalName(name)) weights[*canonical] = tensor;
+    if (const auto canonical = architecture->CanonicalName(name))
+      weights[*canonical] = tensor.to(device);
   }
   return architecture->Build(std::move(weights));
 }
