@@ -76,4 +76,8 @@ uint32_t Crc32c(std::string_view bytes) {
   return ~crc;
 }
 
+uint32_t Crc32(std::string_view bytes) {
+  return crc32_gzip_refl(0, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
+}
+
 }  // namespace homolog

@@ -33,6 +33,8 @@ std::string Sha256Hex(std::string_view bytes);
 
 // CRC-32C (Castagnoli, RFC 3720), as stored beside a chunk of tensor data.
 uint32_t Crc32c(std::string_view bytes);
+// CRC-32 (IEEE 802.3), as stored in a zip file.
+uint32_t Crc32(std::string_view bytes);
 
 }  // namespace homolog
 

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -56,6 +57,8 @@ absl::StatusOr<std::shared_ptr<const MappedFile>> MappedFile::Open(const std::st
     void* mapped = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (mapped == MAP_FAILED) return SystemError(path, errno);
     data = static_cast<const char*>(mapped);
+    // Huge pages would map two megabytes at a touch, of which Release could give back only all.
+    madvise(mapped, size, MADV_NOHUGEPAGE);
   }
   std::move(close_fd).Cancel();
   return std::shared_ptr<const MappedFile>(new MappedFile(path, fd, status, data));
@@ -80,6 +83,17 @@ bool MappedFile::Unchanged() const {
   return fstat(fd_, &now) == 0 && now.st_size == opened_.st_size &&
          now.st_mtim.tv_sec == opened_.st_mtim.tv_sec &&
          now.st_mtim.tv_nsec == opened_.st_mtim.tv_nsec;
+}
+
+void MappedFile::Release(size_t begin, size_t size) const {
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  begin = std::min(begin, size_);
+  const size_t end = begin + std::min(size, size_ - begin);
+  const size_t first = (begin + page - 1) / page * page;
+  // The file's last page is whole as well: nothing but zeros follows.
+  const size_t last = end == size_ ? end : end / page * page;
+  // Where the system will not, the pages merely stay.
+  if (first < last) madvise(const_cast<char*>(data_) + first, last - first, MADV_DONTNEED);
 }
 
 }  // namespace homolog

@@ -34,6 +34,10 @@ class MappedFile {
   std::string signature() const;
   // False where the file was written to since. (Where it was replaced, its bytes stay.)
   bool Unchanged() const;
+  // Gives back the memory of the whole pages within `size` bytes from `begin`, which count as
+  // resident since they were read; they are read from the file again when somebody looks. `bytes()`
+  // stays what it is.
+  void Release(size_t begin, size_t size) const;
 
  private:
   MappedFile(std::string path, int fd, const struct stat& opened, const char* data);

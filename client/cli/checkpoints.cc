@@ -17,6 +17,15 @@ std::string NameOf(const Checkpoint& checkpoint, Style style) {
   return NameText(checkpoint.name(), style);
 }
 
+// Other checkpoints that are the same model.
+std::string EqualWeights(const Checkpoint& checkpoint, Style style) {
+  std::string names;
+  for (const std::string& name : checkpoint.equal_weights()) {
+    names += (names.empty() ? "" : " ") + NameText(name, style);
+  }
+  return names;
+}
+
 Fields<Checkpoint> ListFields() {
   return Fields<Checkpoint>()
       .Add("name", NameOf)
@@ -32,6 +41,7 @@ Fields<Checkpoint> ListFields() {
       .Add("tokenizer", [](const Checkpoint& c, Style) { return c.tokenizer(); })
       .Add("state", [](const Checkpoint& c, Style) { return EnumText(c.state()); })
       .Add("device", [](const Checkpoint& c, Style) { return c.device(); })
+      .Add("equal_weights", EqualWeights)
       .Add("state_message",
            [](const Checkpoint& c, Style s) { return CutText(c.state_message(), s); });
 }
@@ -53,6 +63,7 @@ Fields<Checkpoint> ShowFields() {
       .Add("parameter_count",
            [](const Checkpoint& c, Style) { return std::to_string(c.parameter_count()); })
       .Add("weights_sha256", [](const Checkpoint& c, Style) { return c.weights_sha256(); })
+      .Add("equal_weights", EqualWeights)
       .Add("tokenizer", [](const Checkpoint& c, Style) { return c.tokenizer(); })
       .Add("state", [](const Checkpoint& c, Style) { return EnumText(c.state()); })
       .Add("state_message", [](const Checkpoint& c, Style) { return c.state_message(); })

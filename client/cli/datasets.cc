@@ -13,6 +13,7 @@ using v1::Dataset;
 struct CreateArguments {
   std::string name;
   std::string text;
+  std::string jsonl;
   std::string tokens;
   std::string checkpoint;
   int64_t sequence_length = 0;
@@ -31,6 +32,8 @@ Fields<Dataset> DatasetFields() {
                  [](const Dataset& d, Style) { return std::to_string(d.sequence_length()); })
       .AddNumber("sequence_count",
                  [](const Dataset& d, Style) { return std::to_string(d.sequence_count()); })
+      .AddNumber("document_count",
+                 [](const Dataset& d, Style) { return std::to_string(d.document_count()); })
       .AddNumber("tail_tokens",
                  [](const Dataset& d, Style) { return std::to_string(d.tail_tokens()); })
       .Add("create_time", [](const Dataset& d, Style s) { return TimeText(d.create_time(), s); });
@@ -43,6 +46,18 @@ Fields<Dataset> ShowFields() {
   return fields;
 }
 
+struct Source {
+  std::string path;
+  v1::UploadFormat format;
+};
+
+// The command line has exactly one.
+Source SourceOf(const CreateArguments& arguments) {
+  if (!arguments.jsonl.empty()) return {arguments.jsonl, v1::UPLOAD_FORMAT_JSONL};
+  if (!arguments.tokens.empty()) return {arguments.tokens, v1::UPLOAD_FORMAT_NPY};
+  return {arguments.text, v1::UPLOAD_FORMAT_TEXT};
+}
+
 absl::StatusOr<v1::DatasetSpec> SpecOf(const CreateArguments& arguments) {
   v1::DatasetSpec spec;
   HOMOLOG_ASSIGN_OR_RETURN(const std::string name, ExpandName(kDatasets, arguments.name));
@@ -50,7 +65,7 @@ absl::StatusOr<v1::DatasetSpec> SpecOf(const CreateArguments& arguments) {
   HOMOLOG_ASSIGN_OR_RETURN(*spec.mutable_checkpoint(), ExpandCheckpointName(arguments.checkpoint));
   spec.set_sequence_length(arguments.sequence_length);
   spec.set_max_tokens(arguments.max_tokens);
-  spec.set_format(arguments.tokens.empty() ? v1::UPLOAD_FORMAT_TEXT : v1::UPLOAD_FORMAT_NPY);
+  spec.set_format(SourceOf(arguments).format);
   return spec;
 }
 
@@ -64,8 +79,7 @@ absl::StatusOr<Dataset> Upload(Session& session, const v1::DatasetSpec& spec,
 
 absl::Status Create(Session& session, const CreateArguments& arguments) {
   HOMOLOG_ASSIGN_OR_RETURN(const v1::DatasetSpec spec, SpecOf(arguments));
-  const std::string& path = arguments.tokens.empty() ? arguments.text : arguments.tokens;
-  HOMOLOG_ASSIGN_OR_RETURN(const Dataset dataset, Upload(session, spec, path));
+  HOMOLOG_ASSIGN_OR_RETURN(const Dataset dataset, Upload(session, spec, SourceOf(arguments).path));
   session.output.PrintOne(dataset, ShowFields());
   return absl::OkStatus();
 }
@@ -96,8 +110,10 @@ void AddCreate(CLI::App* noun, Action& chosen) {
       noun, "create", "Upload text or token ids as a data set", chosen, Create);
   Require(AddFlag(verb, "name", &arguments->name, "Name to give"));
   CLI::App* source = AddOneOfGroup(verb, "Source: one of");
-  AddFlag(source, "--text", &arguments->text, "Plain text file");
-  AddFlag(source, "--tokens", &arguments->tokens, "NumPy .npy file of token ids");
+  AddFlag(source, "--text", &arguments->text, "Plain text file: one document (.gz, .zst too)");
+  AddFlag(source, "--jsonl", &arguments->jsonl,
+          "JSON lines, each with a \"text\": a document a line (.gz, .zst too)");
+  AddFlag(source, "--tokens", &arguments->tokens, "NumPy .npy file of token ids (.gz, .zst too)");
   Require(AddFlag(verb, "--checkpoint", &arguments->checkpoint,
                   "Checkpoint that brings the tokenizer and the default sequence length"));
   AddFlag(verb, "--sequence-length", &arguments->sequence_length,

@@ -6,8 +6,9 @@
 
 add_library(homolog_options INTERFACE)
 # restrict: g++ 12 sees an overlap in "x" + std::string that is none (GCC bug 105651).
-target_compile_options(homolog_options INTERFACE -Wall -Wextra -Werror -Wno-psabi -Wno-restrict
-                                                 -fno-omit-frame-pointer)
+target_compile_options(homolog_options INTERFACE
+  -Wall -Wextra -Werror -Wno-psabi -fno-omit-frame-pointer
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
 if(HOMOLOG_SANITIZE)
   target_compile_options(homolog_options INTERFACE -fsanitize=${HOMOLOG_SANITIZE}
                                                    -fno-sanitize-recover=undefined)

@@ -22,7 +22,7 @@
 #include "server/app/version.h"
 
 ABSL_FLAG(std::string, repository, "",
-          "Folder of models: <model>/<step>/{config.json, model.safetensors}. Required.");
+          "Folder of models: <model>/<step>/ with Hugging Face's files. Required.");
 ABSL_FLAG(std::string, data, "",
           "Folder of the store (results, operations, data sets); created where missing. Required.");
 ABSL_FLAG(

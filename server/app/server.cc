@@ -107,19 +107,24 @@ struct Server::Parts {
               LogEnd(operation);
             },
             [this](int64_t tokens) { metrics.tokens.Increment(static_cast<double>(tokens)); }),
-        context{&registry, store.get(), Budget(config, device)},
+        context{&registry, &tokenizers, store.get(), Budget(config, device)},
         quick(kQuickThreads, kPoolQueue),
         slow(kSlowThreads, kPoolQueue),
-        checkpoint_service(&registry, &quick, &slow, &metrics),
-        dataset_service(&registry, store.get(), &quick, &slow, &metrics),
+        checkpoint_service(&registry, &tokenizers, &quick, &slow, &metrics),
+        dataset_service(&registry, &tokenizers, store.get(), &quick, &slow, &metrics),
         analysis_service(context, &manager, &worker, &quick, &slow, &metrics),
         operation_service(&manager, &quick, &metrics) {}
 
   absl::Status Listen(const Config& config);
   std::string MetricsText() {
     const checkpoints::RegistryUsage usage = registry.usage();
-    metrics.loaded_checkpoints.Set(static_cast<double>(usage.loaded));
-    metrics.loaded_bytes.Set(static_cast<double>(usage.bytes));
+    metrics.SetCheckpoints({.loaded = usage.loaded,
+                            .loading = usage.loading,
+                            .bytes = usage.bytes,
+                            .budget_bytes = usage.budget_bytes,
+                            .loads = usage.loads,
+                            .load_failures = usage.load_failures,
+                            .evictions = usage.evictions});
     metrics.queue_depth.Set(static_cast<double>(worker.queue_depth()));
     return metrics::Serialize(metrics);
   }
@@ -129,6 +134,7 @@ struct Server::Parts {
   std::unique_ptr<store::Store> store;
   StoreDigestMemo digests;
   checkpoints::Registry registry;
+  datasets::TokenizerCache tokenizers;
   operations::DeviceWorker worker;
   operations::OperationManager manager;
   const operations::AnalysisContext context;

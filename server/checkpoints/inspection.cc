@@ -16,33 +16,32 @@ constexpr size_t kConfigLimit = 4 << 20;
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<engine::Architecture>> ReadArchitecture(const std::string& folder) {
+absl::StatusOr<CheckpointConfig> ReadConfig(const std::string& folder) {
   HOMOLOG_ASSIGN_OR_RETURN(const std::shared_ptr<const MappedFile> file,
                            MappedFile::Open(folder + "/config.json"));
-  const absl::StatusOr<nlohmann::json> config = ParseJson(file->bytes(), kConfigLimit);
-  if (!config.ok()) {
+  const absl::StatusOr<nlohmann::json> json = ParseJson(file->bytes(), kConfigLimit);
+  if (!json.ok()) {
     return InvalidArgument("UNSUPPORTED_CONFIG",
-                           absl::StrCat("config.json cannot be read: ", config.status().message()));
+                           absl::StrCat("config.json cannot be read: ", json.status().message()));
   }
-  return engine::ParseArchitecture(*config);
-}
-
-absl::StatusOr<std::string> ConfigDigest(const std::string& folder) {
-  HOMOLOG_ASSIGN_OR_RETURN(const std::shared_ptr<const MappedFile> file,
-                           MappedFile::Open(folder + "/config.json"));
-  return Sha256Hex(file->bytes());
-}
-
-std::string ConfigSignature(const std::string& folder) {
-  return FileSignature(folder + "/config.json");
+  CheckpointConfig config;
+  HOMOLOG_ASSIGN_OR_RETURN(config.architecture, engine::ParseArchitecture(*json));
+  config.sha256 = Sha256Hex(file->bytes());
+  config.signature = file->signature();
+  return config;
 }
 
 int64_t WeightBytes(const engine::Architecture& architecture) {
   return engine::ParameterCount(architecture) * static_cast<int64_t>(sizeof(float));
 }
 
-std::string WeightFilesSignature(const std::string& folder) {
-  return FileSignature(folder + "/model.safetensors");
+std::string FilesSignature(const std::string& folder) {
+  return absl::StrCat(FileSignature(folder + "/config.json"), "\n",
+                      tensorfiles::TensorFiles::Signature(folder));
+}
+
+std::string FilesSignature(const CheckpointConfig& config, const WeightFiles& weights) {
+  return absl::StrCat(config.signature, "\n", weights.signature());
 }
 
 }  // namespace homolog::checkpoints

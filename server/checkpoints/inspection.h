@@ -4,6 +4,7 @@
 #ifndef HOMOLOG_SERVER_CHECKPOINTS_INSPECTION_H_
 #define HOMOLOG_SERVER_CHECKPOINTS_INSPECTION_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -13,19 +14,24 @@
 
 namespace homolog::checkpoints {
 
-// The architecture of <folder>/config.json. INVALID_ARGUMENT with what is wrong in it.
-absl::StatusOr<std::unique_ptr<engine::Architecture>> ReadArchitecture(const std::string& folder);
+// A config.json as it was when it was read.
+struct CheckpointConfig {
+  std::unique_ptr<engine::Architecture> architecture;
+  std::string sha256;     // of the file
+  std::string signature;  // as of FileSignature
+};
 
-// SHA-256 of config.json.
-absl::StatusOr<std::string> ConfigDigest(const std::string& folder);
-// A key that changes whenever config.json is replaced or written to.
-std::string ConfigSignature(const std::string& folder);
+// Reads <folder>/config.json. INVALID_ARGUMENT with what is wrong in it.
+absl::StatusOr<CheckpointConfig> ReadConfig(const std::string& folder);
 
 // The weights' bytes in device memory once loaded (float32).
 int64_t WeightBytes(const engine::Architecture& architecture);
 
-// A key that changes whenever a weight file is replaced or written to: path, size, times, inode.
-std::string WeightFilesSignature(const std::string& folder);
+// A key that changes whenever config.json or a weight file is added, replaced or written to. Looks
+// at names, sizes and times alone.
+std::string FilesSignature(const std::string& folder);
+// What FilesSignature said of these very files when they were opened.
+std::string FilesSignature(const CheckpointConfig& config, const WeightFiles& weights);
 
 }  // namespace homolog::checkpoints
 

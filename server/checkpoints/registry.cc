@@ -1,11 +1,14 @@
 #include "server/checkpoints/registry.h"
 
-#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
 #include "server/checkpoints/inspection.h"
+#include "server/checkpoints/inspector.h"
 #include "server/checkpoints/weights.h"
 #include "server/engine/torch_errors.h"
 
@@ -26,38 +29,11 @@ absl::Status InUse(const CheckpointName& name, const std::string& how) {
       {{"checkpoint", name.ToString()}});
 }
 
-// Of everything that a loaded checkpoint was made of.
-std::string FilesSignature(const std::string& folder) {
-  return absl::StrCat(ConfigSignature(folder), "\n", WeightFilesSignature(folder));
-}
+// Handles are given out under the registry's mutex only: a count of one stays one.
+bool Unused(const CheckpointHandle& handle) { return handle && handle.use_count() == 1; }
 
-// Fills in what config.json and the weights' headers say; the first thing wrong makes it kFailed.
-void Inspect(CheckpointInfo& info) {
-  const absl::Status status = [&]() -> absl::Status {
-    HOMOLOG_ASSIGN_OR_RETURN(const std::unique_ptr<engine::Architecture> architecture,
-                             ReadArchitecture(info.folder));
-    info.description = architecture->description();
-    HOMOLOG_ASSIGN_OR_RETURN(const WeightFiles files, WeightFiles::Open(info.folder));
-    HOMOLOG_RETURN_IF_ERROR(files.Check(*architecture));
-    info.parameter_count = engine::ParameterCount(*architecture);
-    HOMOLOG_ASSIGN_OR_RETURN(info.config_sha256, ConfigDigest(info.folder));
-    return absl::OkStatus();
-  }();
-  if (status.ok()) return;
-  info.state = CheckpointState::kFailed;
-  info.state_message = std::string(status.message());
-}
-
-// The digest of the files as they were opened, whatever stands under their names by now. Fails
-// where they were written to since, so that neither memo nor model holds a mixture.
-absl::StatusOr<std::string> DigestOf(const CheckpointName& name, const WeightFiles& files,
-                                     DigestMemo& memo) {
-  std::optional<std::string> digest = memo.Get(files.signature());
-  const bool known = digest.has_value();
-  if (!known) digest = files.Sha256();
-  if (!files.Unchanged()) return Invalid(name, "its weights were written to while they were read");
-  if (!known) memo.Put(files.signature(), *digest);
-  return *std::move(digest);
+double SecondsSince(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 }  // namespace
@@ -66,34 +42,91 @@ Registry::Registry(Repository repository, at::Device device, int64_t budget_byte
     : repository_(std::move(repository)),
       device_(device),
       budget_bytes_(budget_bytes),
-      memo_(memo) {}
+      inspector_(std::make_unique<Inspector>(memo)) {}
+
+Registry::~Registry() = default;
 
 absl::StatusOr<CheckpointInfo> Registry::Describe(const CheckpointName& name) const {
-  CheckpointInfo info;
-  info.name = name;
-  HOMOLOG_ASSIGN_OR_RETURN(info.folder, repository_.Folder(name));
+  HOMOLOG_ASSIGN_OR_RETURN(const std::string folder, repository_.Folder(name));
+  const std::string signature = FilesSignature(folder);
+  bool loading = false;
   {
-    const std::string signature = FilesSignature(info.folder);
     const std::lock_guard lock(mutex_);
     const auto entry = entries_.find(name);
     if (entry != entries_.end() && entry->second.signature == signature) {
       return entry->second.handle->info;
     }
-    if (entry != entries_.end() && entry->second.loading) info.state = CheckpointState::kLoading;
+    loading = entry != entries_.end() && entry->second.loading;
   }
-  Inspect(info);
-  info.weights_sha256 = memo_->Get(WeightFilesSignature(info.folder)).value_or("");
+  CheckpointInfo info = inspector_->Inspect(name, folder, signature);
+  if (loading && info.state == CheckpointState::kAvailable) info.state = CheckpointState::kLoading;
+  info.weights_sha256 = inspector_->KnownDigest(signature).value_or("");
   return info;
+}
+
+absl::StatusOr<std::string> Registry::DigestOf(const CheckpointName& name,
+                                               const CheckpointConfig& config,
+                                               const WeightFiles& weights) const {
+  absl::StatusOr<std::string> digest = inspector_->Digest(config, weights);
+  if (!digest.ok()) return Invalid(name, std::string(digest.status().message()));
+  return digest;
 }
 
 absl::StatusOr<CheckpointInfo> Registry::Identify(const CheckpointName& name) const {
   HOMOLOG_ASSIGN_OR_RETURN(CheckpointInfo info, Describe(name));
   if (info.state == CheckpointState::kFailed) return Invalid(name, info.state_message);
-  if (info.weights_sha256.empty()) {
-    HOMOLOG_ASSIGN_OR_RETURN(const WeightFiles files, WeightFiles::Open(info.folder));
-    HOMOLOG_ASSIGN_OR_RETURN(info.weights_sha256, DigestOf(name, files, *memo_));
-  }
+  if (!info.weights_sha256.empty()) return info;
+  HOMOLOG_ASSIGN_OR_RETURN(const CheckpointConfig config, ReadConfig(info.folder));
+  HOMOLOG_ASSIGN_OR_RETURN(const WeightFiles weights, WeightFiles::Open(info.folder));
+  const absl::Status status = engine::CatchTorch([&]() -> absl::Status {
+    HOMOLOG_ASSIGN_OR_RETURN(info.weights_sha256, DigestOf(name, config, weights));
+    return absl::OkStatus();
+  });
+  HOMOLOG_RETURN_IF_ERROR(status);
+  // Of the very config that said which tensors are weights.
+  info.description = config.architecture->description();
+  info.parameter_count = engine::ParameterCount(*config.architecture);
+  info.config_sha256 = config.sha256;
   return info;
+}
+
+std::map<std::string, std::vector<Registry::Sampled>> Registry::SampleAll() const {
+  std::map<std::string, std::vector<Sampled>> by_sample;
+  std::set<CheckpointName> names;
+  for (const CheckpointName& name : repository_.List()) {
+    const absl::StatusOr<std::string> folder = repository_.Folder(name);
+    if (!folder.ok()) continue;
+    names.insert(name);
+    std::string signature = FilesSignature(*folder);
+    const std::optional<std::string> sample = inspector_->SampleDigest(name, *folder, signature);
+    if (sample) by_sample[*sample].push_back({name, std::move(signature), ""});
+  }
+  inspector_->Keep(names);
+  for (auto& [sample, twins] : by_sample) {
+    if (twins.size() == 1) continue;
+    for (Sampled& twin : twins) {
+      twin.weights_sha256 = inspector_->KnownDigest(twin.signature).value_or("");
+    }
+  }
+  return by_sample;
+}
+
+void Registry::FindEqualWeights(std::vector<CheckpointInfo>& infos) const {
+  const std::map<std::string, std::vector<Sampled>> by_sample = SampleAll();
+  std::map<CheckpointName, const std::vector<Sampled>*> twins_of;
+  for (const auto& [sample, twins] : by_sample) {
+    for (const Sampled& twin : twins) twins_of[twin.name] = &twins;
+  }
+  for (CheckpointInfo& info : infos) {
+    info.equal_weights.clear();
+    const auto twins = twins_of.find(info.name);
+    if (twins == twins_of.end()) continue;
+    for (const Sampled& twin : *twins->second) {
+      const bool unknown = twin.weights_sha256.empty() || info.weights_sha256.empty();
+      const bool equal = unknown || twin.weights_sha256 == info.weights_sha256;
+      if (equal && twin.name != info.name) info.equal_weights.push_back(twin.name);
+    }
+  }
 }
 
 void Registry::Drop(std::map<CheckpointName, Entry>::iterator entry) {
@@ -101,48 +134,65 @@ void Registry::Drop(std::map<CheckpointName, Entry>::iterator entry) {
   entries_.erase(entry);
 }
 
-absl::Status Registry::Reserve(const CheckpointName& name, int64_t bytes) {
-  // Handles are given out under the mutex only: a count of one stays one.
-  auto unused = [](const Entry& entry) { return entry.handle && entry.handle.use_count() == 1; };
-  int64_t available = budget_bytes_ - reserved_bytes_;
-  for (const auto& [other, entry] : entries_) available += unused(entry) ? entry.reserved_bytes : 0;
-  if (bytes > available) {
+absl::Status Registry::CheckRoom(const CheckpointName& name, int64_t bytes) const {
+  auto refuse = [&](const std::string& why, const char* fits) {
     return ResourceExhausted(
         "MEMORY_BUDGET",
-        absl::StrCat("checkpoint ", name.ToString(), " needs ", bytes, " bytes, and ", available,
-                     " of the budget of ", budget_bytes_,
-                     " bytes are free or can be freed; wait for running operations, or start the "
-                     "server with a larger --memory-budget"),
-        {{"needed_bytes", absl::StrCat(bytes)}, {"budget_bytes", absl::StrCat(budget_bytes_)}});
+        absl::StrCat("checkpoint ", name.ToString(), " needs ", bytes, " bytes", why),
+        {{"needed_bytes", absl::StrCat(bytes)},
+         {"budget_bytes", absl::StrCat(budget_bytes_)},
+         {"fits", fits}});
+  };
+  if (bytes > budget_bytes_) {
+    return refuse(absl::StrCat("; the budget is ", budget_bytes_,
+                               " bytes, so that it never fits, even alone; start the server with a "
+                               "larger --memory-budget"),
+                  "never");
   }
+  int64_t available = budget_bytes_ - reserved_bytes_;
+  for (const auto& [other, entry] : entries_) {
+    if (Unused(entry.handle)) available += entry.reserved_bytes;
+  }
+  if (bytes <= available) return absl::OkStatus();
+  return refuse(absl::StrCat(", and ", available, " of the budget of ", budget_bytes_,
+                             " bytes are free or can be freed, as others are in use or being "
+                             "loaded; wait for running operations, or start the server with a "
+                             "larger --memory-budget"),
+                "later");
+}
+
+absl::Status Registry::Reserve(const CheckpointName& name, int64_t bytes) {
+  HOMOLOG_RETURN_IF_ERROR(CheckRoom(name, bytes));
   while (reserved_bytes_ + bytes > budget_bytes_) {
     auto oldest = entries_.end();
     for (auto it = entries_.begin(); it != entries_.end(); ++it) {
       const bool older = oldest == entries_.end() || it->second.last_use < oldest->second.last_use;
-      if (unused(it->second) && older) oldest = it;
+      if (Unused(it->second.handle) && older) oldest = it;
     }
     Drop(oldest);
+    ++counts_.evictions;
   }
   reserved_bytes_ += bytes;
   return absl::OkStatus();
 }
 
-absl::StatusOr<CheckpointHandle> Registry::Load(CheckpointInfo info, int64_t reserved_bytes) const {
-  HOMOLOG_ASSIGN_OR_RETURN(const std::unique_ptr<engine::Architecture> architecture,
-                           ReadArchitecture(info.folder));
+absl::StatusOr<CheckpointHandle> Registry::Load(CheckpointInfo info, Entry& entry) const {
+  HOMOLOG_ASSIGN_OR_RETURN(const CheckpointConfig config, ReadConfig(info.folder));
   HOMOLOG_ASSIGN_OR_RETURN(const WeightFiles files, WeightFiles::Open(info.folder));
   // The files may be others than those that the budget was asked for.
-  if (WeightBytes(*architecture) != reserved_bytes) {
+  if (WeightBytes(*config.architecture) != entry.reserved_bytes) {
     return Invalid(info.name, "its files were replaced while it was loaded");
   }
   auto loaded = std::make_shared<LoadedCheckpoint>();
-  HOMOLOG_ASSIGN_OR_RETURN(engine::Weights weights, files.Read(*architecture, device_));
-  loaded->model = architecture->Build(std::move(weights));
-  HOMOLOG_ASSIGN_OR_RETURN(info.weights_sha256, DigestOf(info.name, files, *memo_));
-  info.description = architecture->description();
+  HOMOLOG_ASSIGN_OR_RETURN(engine::Weights weights, files.Read(*config.architecture, device_));
+  loaded->model = config.architecture->Build(std::move(weights));
+  HOMOLOG_ASSIGN_OR_RETURN(info.weights_sha256, DigestOf(info.name, config, files));
+  info.description = config.architecture->description();
+  info.config_sha256 = config.sha256;
   info.state = CheckpointState::kLoaded;
-  info.device_bytes = WeightBytes(*architecture);
+  info.device_bytes = entry.reserved_bytes;
   loaded->info = std::move(info);
+  entry.signature = FilesSignature(config, files);
   return loaded;
 }
 
@@ -163,6 +213,7 @@ absl::StatusOr<CheckpointHandle> Registry::Acquire(const CheckpointName& name) {
   }
   entries_[name].loading = true;
   lock.unlock();
+  const auto start = std::chrono::steady_clock::now();
   Entry entry;
   // Whatever happens, `loading` must not stay: others wait for it.
   const absl::Status status = engine::CatchTorch([&]() -> absl::Status {
@@ -174,8 +225,11 @@ absl::StatusOr<CheckpointHandle> Registry::Acquire(const CheckpointName& name) {
   if (!status.ok()) {
     reserved_bytes_ -= entry.reserved_bytes;
     entries_.erase(name);
+    ++counts_.load_failures;
     return status;
   }
+  ++counts_.loads;
+  counts_.last_load_seconds = SecondsSince(start);
   entry.last_use = ++clock_;
   CheckpointHandle handle = entry.handle;
   entries_[name] = std::move(entry);
@@ -184,12 +238,7 @@ absl::StatusOr<CheckpointHandle> Registry::Acquire(const CheckpointName& name) {
 
 absl::StatusOr<CheckpointHandle> Registry::ReserveAndLoad(const CheckpointName& name,
                                                           const std::string& folder, Entry& entry) {
-  CheckpointInfo info;
-  info.name = name;
-  info.folder = folder;
-  // Taken first: files that are replaced while they are read have another one later.
-  std::string signature = FilesSignature(folder);
-  Inspect(info);
+  CheckpointInfo info = inspector_->Inspect(name, folder, FilesSignature(folder));
   if (info.state == CheckpointState::kFailed) return Invalid(name, info.state_message);
   const int64_t bytes = info.parameter_count * static_cast<int64_t>(sizeof(float));
   {
@@ -197,8 +246,7 @@ absl::StatusOr<CheckpointHandle> Registry::ReserveAndLoad(const CheckpointName& 
     HOMOLOG_RETURN_IF_ERROR(Reserve(name, bytes));
   }
   entry.reserved_bytes = bytes;
-  entry.signature = std::move(signature);
-  return Load(std::move(info), bytes);
+  return Load(std::move(info), entry);
 }
 
 absl::Status Registry::Unload(const CheckpointName& name) {
@@ -216,9 +264,10 @@ absl::Status Registry::Unload(const CheckpointName& name) {
 
 RegistryUsage Registry::usage() const {
   const std::lock_guard lock(mutex_);
-  RegistryUsage usage;
+  RegistryUsage usage = counts_;
   usage.budget_bytes = budget_bytes_;
   for (const auto& [name, entry] : entries_) {
+    usage.loading += entry.loading ? 1 : 0;
     if (!entry.handle) continue;
     ++usage.loaded;
     usage.bytes += entry.reserved_bytes;

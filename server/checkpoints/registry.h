@@ -10,13 +10,13 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/resource_names.h"
+#include "server/checkpoints/checkpoint_info.h"
 #include "server/checkpoints/digest_memo.h"
 #include "server/checkpoints/repository.h"
 #include "server/engine/architecture.h"
@@ -24,19 +24,9 @@
 
 namespace homolog::checkpoints {
 
-enum class CheckpointState { kAvailable, kLoading, kLoaded, kFailed };
-
-struct CheckpointInfo {
-  CheckpointName name;
-  std::string folder;
-  std::optional<engine::ModelDescription> description;  // absent where config.json cannot be read
-  int64_t parameter_count = 0;
-  std::string config_sha256;   // of config.json, whose settings decide what the weights compute
-  std::string weights_sha256;  // empty where not computed yet
-  CheckpointState state = CheckpointState::kAvailable;
-  std::string state_message;  // why it is kFailed
-  int64_t device_bytes = 0;   // of the weights, where loaded
-};
+class Inspector;
+class WeightFiles;
+struct CheckpointConfig;
 
 // A checkpoint in device memory. It stays there as long as somebody holds it.
 struct LoadedCheckpoint {
@@ -49,12 +39,19 @@ struct RegistryUsage {
   int64_t loaded = 0;        // checkpoints
   int64_t bytes = 0;         // of their weights
   int64_t budget_bytes = 0;  // what weights may take
+  int64_t loading = 0;       // checkpoints on their way into memory
+  // Since the start.
+  int64_t loads = 0;             // that succeeded
+  int64_t load_failures = 0;     // also for want of room
+  int64_t evictions = 0;         // to make room for another; Unload is none
+  double last_load_seconds = 0;  // of the last load that succeeded; 0 before the first
 };
 
 class Registry {
  public:
   // `memo` outlives the registry. Weights of all loaded checkpoints take at most `budget_bytes`.
   Registry(Repository repository, at::Device device, int64_t budget_bytes, DigestMemo* memo);
+  ~Registry();
 
   const Repository& repository() const { return repository_; }
   at::Device device() const { return device_; }
@@ -67,10 +64,18 @@ class Registry {
   // (reason CHECKPOINT_INVALID) with why where they cannot be loaded.
   absl::StatusOr<CheckpointInfo> Identify(const CheckpointName& name) const;
 
+  // Sets the equal_weights of all `infos` in one pass over the repository, whose files it looks at
+  // once each: other checkpoints whose weights have the same names, dtypes, shapes and sample
+  // (WeightFiles::SampleDigest), unless the digests of both are known and differ. One that cannot
+  // be read equals none.
+  void FindEqualWeights(std::vector<CheckpointInfo>& infos) const;
+
   // The checkpoint in memory, loaded where it is not or its files were replaced since; two callers
   // at once load it once. To make room, checkpoints that nobody holds are dropped, the least
   // recently used first. FAILED_PRECONDITION (CHECKPOINT_INVALID; CHECKPOINT_IN_USE where somebody
-  // holds weights that were replaced), RESOURCE_EXHAUSTED (MEMORY_BUDGET) with both numbers.
+  // holds weights that were replaced), RESOURCE_EXHAUSTED (MEMORY_BUDGET) with both numbers; its
+  // metadata "fits" is "never" where the budget is too small for it alone, and "later" where
+  // others that are held leave no room now.
   absl::StatusOr<CheckpointHandle> Acquire(const CheckpointName& name);
   // Frees the memory, also where the files are gone. OK where it is not loaded; NOT_FOUND (reason
   // CHECKPOINT_NOT_FOUND), FAILED_PRECONDITION (reason CHECKPOINT_IN_USE).
@@ -91,21 +96,32 @@ class Registry {
   // it fails. Throws what libtorch throws.
   absl::StatusOr<CheckpointHandle> ReserveAndLoad(const CheckpointName& name,
                                                   const std::string& folder, Entry& entry);
-  absl::StatusOr<CheckpointHandle> Load(CheckpointInfo info, int64_t reserved_bytes) const;
+  absl::StatusOr<CheckpointHandle> Load(CheckpointInfo info, Entry& entry) const;
+  // Every checkpoint of the repository that can be sampled, by its sample.
+  struct Sampled {
+    CheckpointName name;
+    std::string signature;
+    std::string weights_sha256;  // where others have the same sample; empty where not known
+  };
+  std::map<std::string, std::vector<Sampled>> SampleAll() const;
+  absl::StatusOr<std::string> DigestOf(const CheckpointName& name, const CheckpointConfig& config,
+                                       const WeightFiles& weights) const;
   // With the mutex held.
+  absl::Status CheckRoom(const CheckpointName& name, int64_t bytes) const;
   absl::Status Reserve(const CheckpointName& name, int64_t bytes);
   void Drop(std::map<CheckpointName, Entry>::iterator entry);
 
   const Repository repository_;
   const at::Device device_;
   const int64_t budget_bytes_;
-  DigestMemo* const memo_;
+  const std::unique_ptr<Inspector> inspector_;
 
   mutable std::mutex mutex_;
   mutable std::condition_variable loaded_;  // some entry stopped loading
   std::map<CheckpointName, Entry> entries_;
   int64_t reserved_bytes_ = 0;
   uint64_t clock_ = 0;
+  RegistryUsage counts_;  // what usage() cannot tell from the entries
 };
 
 }  // namespace homolog::checkpoints

@@ -2,18 +2,24 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 
-#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "common/digest.h"
 #include "common/error.h"
 #include "common/text.h"
+#include "server/checkpoints/parallel.h"
 
 namespace homolog::checkpoints {
 namespace {
+
+using tensorfiles::TensorEntry;
+using tensorfiles::TensorFiles;
+
+// What one thread copies before it gives the file's pages back.
+constexpr int64_t kPieceElements = 1 << 18;
 
 std::string ShapeText(const std::vector<int64_t>& shape) {
   return absl::StrCat("[", absl::StrJoin(shape, ", "), "]");
@@ -41,97 +47,107 @@ std::optional<at::ScalarType> FloatType(SafetensorsDtype dtype) {
   }
 }
 
-absl::Status CheckEntry(const SafetensorsEntry& entry, const engine::WeightSpec& spec) {
-  if (entry.shape != spec.shape) {
+absl::Status CheckEntry(const TensorEntry& entry, const std::vector<int64_t>& shape) {
+  if (entry.shape != shape) {
     return Mismatch(entry.name, absl::StrCat("has shape ", ShapeText(entry.shape),
-                                             "; config.json asks for ", ShapeText(spec.shape)));
+                                             "; config.json asks for ", ShapeText(shape)));
   }
   if (!FloatType(entry.dtype)) {
-    const std::string_view dtype = SafetensorsDtypeName(entry.dtype);
     return Mismatch(entry.name,
-                    absl::StrCat("has dtype ", absl::string_view(dtype.data(), dtype.size()),
+                    absl::StrCat("has dtype ", std::string(SafetensorsDtypeName(entry.dtype)),
                                  "; must be F64, F32, F16 or BF16"));
   }
   return absl::OkStatus();
 }
 
-at::Tensor ReadTensor(std::string_view bytes, const SafetensorsEntry& entry, at::Device device) {
+absl::Status Missing(const std::string& name, const std::vector<int64_t>& shape) {
+  return Mismatch(name,
+                  absl::StrCat("is missing; config.json asks for one of shape ", ShapeText(shape)));
+}
+
+absl::Status Unknown(const std::vector<const TensorEntry*>& entries) {
+  const auto first = std::min_element(entries.begin(), entries.end(),
+                                      [](auto* a, auto* b) { return a->name < b->name; });
+  return Mismatch((*first)->name,
+                  absl::StrCat("is none that config.json asks for (", entries.size(),
+                               " such in all); is it the config of these weights?"));
+}
+
+void CopyPiece(const TensorFiles& files, const TensorEntry& entry, int64_t first, int64_t count,
+               const at::Tensor& flat) {
+  std::string scratch;
+  const std::string_view bytes = files.Elements(entry, first, count, scratch);
   // The mapping is read-only and the tensor that wraps it is only copied from. Data may start at
   // any byte, which x86 and ARM read as it is.
-  void* data = const_cast<char*>(bytes.data() + entry.begin);
-  const at::Tensor mapped =
-      at::from_blob(data, entry.shape, at::TensorOptions().dtype(*FloatType(entry.dtype)));
-  return mapped.to(device, at::kFloat, /*non_blocking=*/false, /*copy=*/true);
+  void* data = const_cast<char*>(bytes.data());
+  const at::Tensor piece =
+      at::from_blob(data, {count}, at::TensorOptions().dtype(*FloatType(entry.dtype)));
+  flat.narrow(0, first, count).copy_(piece);
+  files.Release(entry, first, count);
+}
+
+at::Tensor ReadTensor(const TensorFiles& files, const TensorEntry& entry, at::Device device) {
+  const at::Tensor tensor = at::empty(entry.shape, at::TensorOptions().dtype(at::kFloat));
+  const at::Tensor flat = tensor.view(-1);
+  const int64_t elements = flat.numel();
+  ForEach((elements + kPieceElements - 1) / kPieceElements, [&](int64_t piece) {
+    const int64_t first = piece * kPieceElements;
+    CopyPiece(files, entry, first, std::min(kPieceElements, elements - first), flat);
+  });
+  files.Release(entry);
+  return tensor.to(device);
 }
 
 }  // namespace
 
 absl::StatusOr<WeightFiles> WeightFiles::Open(const std::string& folder) {
-  WeightFiles files;
-  absl::StatusOr<std::shared_ptr<const MappedFile>> file =
-      MappedFile::Open(folder + "/model.safetensors");
-  if (absl::IsNotFound(file.status())) {
-    return NotFound("WEIGHTS_NOT_FOUND", absl::StrCat("there are no weights in ", folder,
-                                                      "; it must hold model.safetensors"));
-  }
-  HOMOLOG_RETURN_IF_ERROR(file.status());
-  files.file_ = *std::move(file);
-  absl::StatusOr<SafetensorsHeader> header = ParseSafetensors(files.file_->bytes());
-  if (!header.ok()) return Annotate(header.status(), "model.safetensors");
-  files.header_ = *std::move(header);
-  return files;
+  HOMOLOG_ASSIGN_OR_RETURN(TensorFiles files, TensorFiles::Open(folder));
+  return WeightFiles(std::move(files));
 }
 
-std::string WeightFiles::Sha256() const { return Sha256Hex(file_->bytes()); }
-
-std::string WeightFiles::signature() const { return file_->signature(); }
-
-bool WeightFiles::Unchanged() const { return file_->Unchanged(); }
-
 absl::StatusOr<std::vector<WeightFiles::Match>> WeightFiles::MatchWeights(
-    const std::vector<engine::WeightSpec>& specs, const engine::Architecture& architecture) const {
-  std::map<std::string, const SafetensorsEntry*> by_name;
-  for (const SafetensorsEntry& entry : header_.entries) {
+    const engine::Architecture& architecture) const {
+  std::map<std::string, std::vector<int64_t>> missing;
+  for (engine::WeightSpec& spec : architecture.weight_specs()) {
+    missing.emplace(std::move(spec.name), std::move(spec.shape));
+  }
+  std::map<std::string, const TensorEntry*> found;
+  std::vector<const TensorEntry*> unknown;
+  for (const TensorEntry& entry : files_.entries()) {
     const std::optional<std::string> name = architecture.CanonicalName(entry.name);
-    if (name && !by_name.emplace(*name, &entry).second) {
-      return Mismatch(entry.name,
-                      absl::StrCat("stands twice, also as ", Quoted(by_name[*name]->name),
-                                   "; keep one of the two"));
+    if (!name) continue;
+    if (const auto twin = found.find(*name); twin != found.end()) {
+      return Mismatch(entry.name, absl::StrCat("stands twice, also as ", Quoted(twin->second->name),
+                                               "; keep one of the two"));
     }
+    const auto spec = missing.find(*name);
+    if (spec == missing.end()) {
+      if (FloatType(entry.dtype)) unknown.push_back(&entry);
+      continue;
+    }
+    HOMOLOG_RETURN_IF_ERROR(CheckEntry(entry, spec->second));
+    missing.erase(spec);
+    found.emplace(*name, &entry);
   }
+  if (!missing.empty()) return Missing(missing.begin()->first, missing.begin()->second);
+  if (!unknown.empty()) return Unknown(unknown);
   std::vector<Match> matches;
-  for (const engine::WeightSpec& spec : specs) {
-    const auto found = by_name.find(spec.name);
-    if (found == by_name.end()) {
-      return Mismatch(spec.name, absl::StrCat("is missing; config.json asks for one of shape ",
-                                              ShapeText(spec.shape)));
-    }
-    HOMOLOG_RETURN_IF_ERROR(CheckEntry(*found->second, spec));
-    matches.push_back({&spec, found->second});
-    by_name.erase(found);
-  }
-  if (!by_name.empty()) {
-    return Mismatch(by_name.begin()->second->name,
-                    absl::StrCat("is none that config.json asks for (", by_name.size(),
-                                 " such in all); is it the config of these weights?"));
-  }
+  for (const auto& [name, entry] : found) matches.push_back({name, entry});
   return matches;
+}
+
+absl::Status WeightFiles::Check(const engine::Architecture& architecture) const {
+  return MatchWeights(architecture).status();
 }
 
 absl::StatusOr<engine::Weights> WeightFiles::Read(const engine::Architecture& architecture,
                                                   at::Device device) const {
-  const std::vector<engine::WeightSpec> specs = architecture.weight_specs();
-  HOMOLOG_ASSIGN_OR_RETURN(const std::vector<Match> matches, MatchWeights(specs, architecture));
+  HOMOLOG_ASSIGN_OR_RETURN(const std::vector<Match> matches, MatchWeights(architecture));
   engine::Weights weights;
   for (const Match& match : matches) {
-    weights[match.spec->name] = ReadTensor(file_->bytes(), *match.entry, device);
+    weights[match.name] = ReadTensor(files_, *match.entry, device);
   }
   return weights;
-}
-
-absl::Status WeightFiles::Check(const engine::Architecture& architecture) const {
-  const std::vector<engine::WeightSpec> specs = architecture.weight_specs();
-  return MatchWeights(specs, architecture).status();
 }
 
 }  // namespace homolog::checkpoints

@@ -1,53 +1,62 @@
-// Weight files to tensors.
+// Weight files to tensors, and to digests that know weights again.
 //
-// Thread-safety: a WeightFiles is immutable.
+// Thread-safety: a WeightFiles is immutable; all methods may be called from any thread. Read and
+// Digest use libtorch's threads.
 #ifndef HOMOLOG_SERVER_CHECKPOINTS_WEIGHTS_H_
 #define HOMOLOG_SERVER_CHECKPOINTS_WEIGHTS_H_
 
-#include <cstdint>
-#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "common/mapped_file.h"
-#include "common/safetensors.h"
 #include "server/engine/architecture.h"
+#include "server/tensorfiles/tensor_files.h"
 
 namespace homolog::checkpoints {
 
-// The weight files of one checkpoint, mapped, their headers read and checked.
+// The weight files of one checkpoint, mapped, their headers read and checked. The methods that take
+// an architecture fail with FAILED_PRECONDITION (reason WEIGHTS_MISMATCH) naming a weight that it
+// needs and that is missing, of another shape or no float, or that stands twice, or a float tensor
+// that it does not know. Other tensors of integers and bools are left alone: old checkpoints carry
+// masks under several names.
 class WeightFiles {
  public:
-  // Opens <folder>/model.safetensors. NOT_FOUND (reason WEIGHTS_NOT_FOUND) where there is none;
-  // INVALID_ARGUMENT (MALFORMED_SAFETENSORS) with what is wrong where.
+  // The errors of tensorfiles::TensorFiles::Open.
   static absl::StatusOr<WeightFiles> Open(const std::string& folder);
 
-  // SHA-256 over the files' bytes in order; reads all of them.
-  std::string Sha256() const;
-  // What WeightFilesSignature said of these very files when they were opened.
-  std::string signature() const;
+  // What TensorFiles::Signature said of these very files when they were opened.
+  const std::string& signature() const { return files_.signature(); }
   // False where they were written to since: what was read of them is then no one version.
-  bool Unchanged() const;
+  bool Unchanged() const { return files_.Unchanged(); }
 
-  // Every weight that `architecture` needs as float32 on `device`. FAILED_PRECONDITION (reason
-  // WEIGHTS_MISMATCH) naming a weight that is missing, superfluous, of another shape or of a dtype
-  // that weights cannot have. Throws what libtorch throws.
+  // Reads nothing but headers.
+  absl::Status Check(const engine::Architecture& architecture) const;
+  // Every weight that `architecture` needs as float32 on `device`, row-major. Beside the weights it
+  // takes a few megabytes of memory a thread. Throws what libtorch throws.
   absl::StatusOr<engine::Weights> Read(const engine::Architecture& architecture,
                                        at::Device device) const;
-  // The same checks, reading nothing but headers.
-  absl::Status Check(const engine::Architecture& architecture) const;
+
+  // SHA-256 over every weight that `architecture` needs, by canonical name in order: name, dtype,
+  // shape and the SHA-256 of its bytes in row-major order. Equal weights have equal digests,
+  // whichever format, shards, order, metadata or masks they are stored with. Reads all of them.
+  absl::StatusOr<std::string> Digest(const engine::Architecture& architecture) const;
+  // The same of no more bytes than the middle 4 KiB of at most 8 of the largest weights: equal
+  // weights have equal ones, and others of the same shapes hardly ever. Reads next to nothing.
+  absl::StatusOr<std::string> SampleDigest(const engine::Architecture& architecture) const;
 
  private:
-  struct Match {  // a weight and where its bytes are
-    const engine::WeightSpec* spec;
-    const SafetensorsEntry* entry;
+  struct Match {       // a weight and where it is
+    std::string name;  // canonical
+    const tensorfiles::TensorEntry* entry;
   };
-  absl::StatusOr<std::vector<Match>> MatchWeights(const std::vector<engine::WeightSpec>& specs,
-                                                  const engine::Architecture& architecture) const;
+  explicit WeightFiles(tensorfiles::TensorFiles files) : files_(std::move(files)) {}
+  // In the order of the names.
+  absl::StatusOr<std::vector<Match>> MatchWeights(const engine::Architecture& architecture) const;
+  std::string BytesDigest(const tensorfiles::TensorEntry& entry) const;
 
-  std::shared_ptr<const MappedFile> file_;
-  SafetensorsHeader header_;
+  tensorfiles::TensorFiles files_;
 };
 
 }  // namespace homolog::checkpoints

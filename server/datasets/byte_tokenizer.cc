@@ -40,6 +40,7 @@ class ByteTokenizer : public Tokenizer {
   int64_t vocabulary_size() const override { return kByteVocabulary; }
   std::string digest() const override { return digest_; }
   std::string kind() const override { return "bytes"; }
+  std::optional<int32_t> end_of_text() const override { return '\n'; }
 
  private:
   // The rule has no parameters; its name identifies it.

@@ -14,14 +14,16 @@
 namespace homolog::datasets {
 
 struct CheckpointTokenizer {
-  std::string kind;    // "bytes", or "none" where text cannot be tokenized
+  std::string kind;    // "bytes", "byte-level-bpe", or "none" where text cannot be tokenized
   std::string digest;  // of what determines the ids; without a tokenizer, of the vocabulary's size
-  std::unique_ptr<Tokenizer> tokenizer;  // null for "none"
-  std::string why_none;                  // for people, for "none"
+  std::shared_ptr<const Tokenizer> tokenizer;  // null for "none"
+  std::string why_none;                        // for people, for "none"
 };
 
-// Looks for a tokenizer in `folder` and its parent. A model without one whose vocabulary is 256 is
-// byte-level; any other has none, and its data sets come as ids.
+// Looks for tokenizer.json, or vocab.json with merges.txt, in `folder` and then in its parent. A
+// model without either whose vocabulary is 256 is byte-level; any other has none, and its data sets
+// come as ids. So do those of a model whose tokenizer cannot be read, or gives ids beyond the
+// model's vocabulary. (A model with more rows than its tokenizer has ids is padded, and fine.)
 absl::StatusOr<CheckpointTokenizer> OpenCheckpointTokenizer(const std::string& folder,
                                                             int64_t vocabulary_size);
 

@@ -4,6 +4,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
@@ -20,6 +21,7 @@ static_assert(std::endian::native == std::endian::little);
 constexpr std::string_view kMagic = "\x93NUMPY";
 constexpr size_t kVersionEnd = 8;  // magic, major, minor
 constexpr size_t kMaxHeaderSize = 64 * 1024;
+constexpr size_t kSlice = 256 * 1024;  // bytes read before their ids are handed on
 
 template <typename T>
 int64_t Load(const char* bytes) {
@@ -46,12 +48,18 @@ class NpyReader : public TokenReader {
       : vocabulary_size_(
             std::min<int64_t>(vocabulary_size, int64_t{std::numeric_limits<int32_t>::max()} + 1)) {}
 
-  absl::Status Feed(std::string_view bytes, std::vector<int32_t>& ids) override {
-    if (failure_.ok()) failure_ = Read(bytes, ids);
+  absl::Status Feed(std::string_view bytes, TokenSink sink) override {
+    for (; failure_.ok() && !bytes.empty(); bytes.remove_prefix(std::min(kSlice, bytes.size()))) {
+      failure_ = Read(bytes.substr(0, kSlice), ids_);
+      if (failure_.ok() && !ids_.empty()) failure_ = sink(ids_);
+      ids_.clear();
+    }
     return failure_;
   }
 
-  absl::Status Finish(std::vector<int32_t>&) override {
+  int64_t documents() const override { return 0; }
+
+  absl::Status Finish(TokenSink) override {
     HOMOLOG_RETURN_IF_ERROR(failure_);
     if (!header_.has_value()) {
       return MalformedNpy(
@@ -163,7 +171,8 @@ class NpyReader : public TokenReader {
   size_t header_end_ = kVersionEnd;  // of the header's part that is being collected
   std::optional<NpyHeader> header_;  // once it is complete
   int64_t elements_read_ = 0;
-  absl::Status failure_;  // final
+  std::vector<int32_t> ids_;  // of one slice
+  absl::Status failure_;      // final
 };
 
 }  // namespace

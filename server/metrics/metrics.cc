@@ -2,6 +2,7 @@
 
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace homolog::metrics {
@@ -22,6 +23,10 @@ prometheus::Counter& OneCounter(prometheus::Registry& registry, const char* name
 
 prometheus::Gauge& OneGauge(prometheus::Registry& registry, const char* name, const char* help) {
   return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add({});
+}
+
+void RaiseTo(int64_t total, prometheus::Counter& counter) {
+  counter.Increment(std::max(0.0, static_cast<double>(total) - counter.Value()));
 }
 
 }  // namespace
@@ -51,16 +56,26 @@ Metrics::Metrics(const std::string& version)
                            .Register(*registry)),
       operations_(CounterFamily(*registry, "homolog_operations_total",
                                 "Operations that ended, by kind and outcome.")),
+      loaded_checkpoints_(
+          OneGauge(*registry, "homolog_loaded_checkpoints", "Checkpoints in device memory.")),
+      loading_checkpoints_(OneGauge(*registry, "homolog_loading_checkpoints",
+                                    "Checkpoints on their way into device memory.")),
+      weight_bytes_(OneGauge(*registry, "homolog_loaded_bytes",
+                             "Bytes of device memory that checkpoints' weights take.")),
+      weight_budget_bytes_(OneGauge(*registry, "homolog_memory_budget_bytes",
+                                    "Bytes of device memory that checkpoints' weights may take.")),
+      loads_(
+          OneCounter(*registry, "homolog_checkpoint_loads_total", "Checkpoints that were loaded.")),
+      load_failures_(OneCounter(*registry, "homolog_checkpoint_load_failures_total",
+                                "Loads that failed, also for want of memory.")),
+      evictions_(OneCounter(*registry, "homolog_checkpoint_evictions_total",
+                            "Checkpoints dropped from device memory to make room.")),
       tokens(OneCounter(*registry, "homolog_tokens_total", "Tokens that went through a model.")),
       store_hits(OneCounter(*registry, "homolog_store_hits_total",
                             "Results asked for that the store had.")),
       store_misses(OneCounter(*registry, "homolog_store_misses_total",
                               "Results asked for that had to be computed.")),
-      queue_depth(OneGauge(*registry, "homolog_queue_depth", "Tasks that wait for the device.")),
-      loaded_checkpoints(
-          OneGauge(*registry, "homolog_loaded_checkpoints", "Checkpoints in device memory.")),
-      loaded_bytes(OneGauge(*registry, "homolog_loaded_bytes",
-                            "Bytes of device memory that checkpoints' weights take.")) {
+      queue_depth(OneGauge(*registry, "homolog_queue_depth", "Tasks that wait for the device.")) {
   prometheus::BuildGauge()
       .Name("homolog_build_info")
       .Help("Always 1; the version is a label.")
@@ -76,6 +91,17 @@ std::unique_ptr<MethodMetrics> Metrics::Method(const std::string& method) {
 
 void Metrics::OperationEnded(const std::string& kind, const std::string& outcome) {
   operations_.Add({{"kind", kind}, {"outcome", outcome}}).Increment();
+}
+
+void Metrics::SetCheckpoints(const CheckpointCounts& counts) {
+  loaded_checkpoints_.Set(static_cast<double>(counts.loaded));
+  loading_checkpoints_.Set(static_cast<double>(counts.loading));
+  weight_bytes_.Set(static_cast<double>(counts.bytes));
+  weight_budget_bytes_.Set(static_cast<double>(counts.budget_bytes));
+  const std::lock_guard lock(totals_mutex_);
+  RaiseTo(counts.loads, loads_);
+  RaiseTo(counts.load_failures, load_failures_);
+  RaiseTo(counts.evictions, evictions_);
 }
 
 std::string Serialize(const Metrics& metrics) {

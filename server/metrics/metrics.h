@@ -12,7 +12,9 @@
 
 #include <array>
 #include <atomic>
+#include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 
 namespace homolog::metrics {
@@ -33,6 +35,14 @@ class MethodMetrics {
   std::array<std::atomic<prometheus::Counter*>, 17> by_code_{};
 };
 
+// Of the loaded checkpoints, at one moment.
+struct CheckpointCounts {
+  int64_t loaded = 0, loading = 0;
+  int64_t bytes = 0, budget_bytes = 0;
+  // Since the start.
+  int64_t loads = 0, load_failures = 0, evictions = 0;
+};
+
 struct Metrics {
   explicit Metrics(const std::string& version);
 
@@ -41,20 +51,29 @@ struct Metrics {
   // kind: "correlation", "ablation"; outcome: "succeeded", "failed", "cancelled".
   void OperationEnded(const std::string& kind, const std::string& outcome);
 
+  // Called before the text is made; the counts since the start never fall.
+  void SetCheckpoints(const CheckpointCounts& counts);
+
   const std::shared_ptr<prometheus::Registry> registry;
 
  private:
   prometheus::Family<prometheus::Counter>& requests_;
   prometheus::Family<prometheus::Histogram>& request_seconds_;
   prometheus::Family<prometheus::Counter>& operations_;
+  prometheus::Gauge& loaded_checkpoints_;
+  prometheus::Gauge& loading_checkpoints_;
+  prometheus::Gauge& weight_bytes_;
+  prometheus::Gauge& weight_budget_bytes_;
+  prometheus::Counter& loads_;
+  prometheus::Counter& load_failures_;
+  prometheus::Counter& evictions_;
+  std::mutex totals_mutex_;  // two scrapes at once must not both add what is missing
 
  public:
   prometheus::Counter& tokens;        // that went through a model
   prometheus::Counter& store_hits;    // results answered from the store
   prometheus::Counter& store_misses;  // results that had to be computed
   prometheus::Gauge& queue_depth;     // tasks that wait for the device
-  prometheus::Gauge& loaded_checkpoints;
-  prometheus::Gauge& loaded_bytes;  // of weights in device memory
 };
 
 // The text of all metrics (Prometheus exposition format 0.0.4).

@@ -38,7 +38,7 @@ absl::StatusOr<AblationInputs> Validate(const AnalysisContext& context,
   }
   HOMOLOG_ASSIGN_OR_RETURN(inputs.checkpoint, IdentifyCheckpoint(context, request.checkpoint()));
   HOMOLOG_ASSIGN_OR_RETURN(inputs.dataset, ReadDataset(*context.store, request.dataset()));
-  HOMOLOG_RETURN_IF_ERROR(CheckFits(inputs.checkpoint, inputs.dataset));
+  HOMOLOG_RETURN_IF_ERROR(CheckFits(context, inputs.checkpoint, inputs.dataset));
   HOMOLOG_RETURN_IF_ERROR(CheckMemory(
       context, inputs.checkpoint.parameter_count * static_cast<int64_t>(sizeof(float))));
   HOMOLOG_ASSIGN_OR_RETURN(inputs.neurons,

@@ -3,7 +3,6 @@
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
 #include "common/resource_names.h"
-#include "server/datasets/checkpoint_tokenizer.h"
 
 namespace homolog::operations {
 
@@ -42,27 +41,29 @@ absl::StatusOr<checkpoints::CheckpointHandle> AcquireUnchanged(
   return handle;
 }
 
-absl::Status CheckFits(const checkpoints::CheckpointInfo& checkpoint, const v1::Dataset& dataset) {
+absl::Status CheckFits(const AnalysisContext& context,
+                       const checkpoints::CheckpointInfo& checkpoint, const v1::Dataset& dataset) {
   const engine::ModelShape& shape = checkpoint.description->shape;
   const std::string name = checkpoint.name.ToString();
   const ErrorMetadata metadata = {{"checkpoint", name}, {"dataset", dataset.name()}};
-  if (shape.vocabulary_size != dataset.vocabulary_size()) {
-    return InvalidArgument(
-        "VOCABULARY_MISMATCH",
-        absl::StrCat(name, " has a vocabulary of ", shape.vocabulary_size, ", ", dataset.name(),
-                     " was made for one of ", dataset.vocabulary_size(),
-                     "; they must be equal: create a data set with this checkpoint"),
-        metadata);
-  }
-  HOMOLOG_ASSIGN_OR_RETURN(
-      const datasets::CheckpointTokenizer tokenizer,
-      datasets::OpenCheckpointTokenizer(checkpoint.folder, shape.vocabulary_size));
+  HOMOLOG_ASSIGN_OR_RETURN(const datasets::CheckpointTokenizer tokenizer,
+                           context.tokenizers->Identify(checkpoint.folder, shape.vocabulary_size));
   if (tokenizer.digest != dataset.tokenizer_sha256()) {
     return InvalidArgument(
         "TOKENIZER_MISMATCH",
         absl::StrCat(dataset.name(), " was made with another tokenizer (", dataset.tokenizer(), " ",
                      dataset.tokenizer_sha256(), ") than that of ", name, " (", tokenizer.kind, " ",
                      tokenizer.digest, "); create a data set with this checkpoint"),
+        metadata);
+  }
+  // Models that share a tokenizer pad their vocabulary differently.
+  const int64_t max_id =
+      dataset.has_max_token_id() ? dataset.max_token_id() : dataset.vocabulary_size() - 1;
+  if (max_id >= shape.vocabulary_size) {
+    return InvalidArgument(
+        "VOCABULARY_MISMATCH",
+        absl::StrCat(name, " has a vocabulary of ", shape.vocabulary_size, ", ", dataset.name(),
+                     " holds the token id ", max_id, "; create a data set with this checkpoint"),
         metadata);
   }
   if (dataset.sequence_length() > shape.context_length) {

@@ -14,6 +14,7 @@
 #include "homolog/v1/correlation.pb.h"
 #include "homolog/v1/dataset.pb.h"
 #include "server/checkpoints/registry.h"
+#include "server/datasets/tokenizer_cache.h"
 #include "server/results/request_digest.h"
 #include "server/store/store.h"
 
@@ -22,6 +23,7 @@ namespace homolog::operations {
 // What the jobs work with; all outlive them.
 struct AnalysisContext {
   checkpoints::Registry* registry = nullptr;
+  datasets::TokenizerCache* tokenizers = nullptr;
   store::Store* store = nullptr;
   int64_t memory_budget_bytes = 0;  // for weights and moments together
 };
@@ -38,9 +40,11 @@ absl::StatusOr<checkpoints::CheckpointInfo> IdentifyCheckpoint(const AnalysisCon
 absl::StatusOr<checkpoints::CheckpointHandle> AcquireUnchanged(
     const AnalysisContext& context, const checkpoints::CheckpointInfo& identified);
 
-// INVALID_ARGUMENT unless the checkpoint can read the data set: reason VOCABULARY_MISMATCH,
-// TOKENIZER_MISMATCH or SEQUENCE_TOO_LONG, with both values.
-absl::Status CheckFits(const checkpoints::CheckpointInfo& checkpoint, const v1::Dataset& dataset);
+// INVALID_ARGUMENT unless the checkpoint can read the data set: reason TOKENIZER_MISMATCH,
+// VOCABULARY_MISMATCH (the data set has an id that the checkpoint has no embedding for) or
+// SEQUENCE_TOO_LONG, with both values.
+absl::Status CheckFits(const AnalysisContext& context,
+                       const checkpoints::CheckpointInfo& checkpoint, const v1::Dataset& dataset);
 
 // RESOURCE_EXHAUSTED (reason MEMORY_BUDGET) with both numbers where `bytes` can never fit.
 absl::Status CheckMemory(const AnalysisContext& context, int64_t bytes);

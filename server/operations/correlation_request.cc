@@ -166,11 +166,11 @@ absl::StatusOr<CorrelationInputs> ValidateCorrelation(
   HOMOLOG_RETURN_IF_ERROR(CheckPartnerNames(request));
   HOMOLOG_ASSIGN_OR_RETURN(inputs.reference, IdentifyCheckpoint(context, request.reference()));
   HOMOLOG_ASSIGN_OR_RETURN(inputs.dataset, ReadDataset(*context.store, request.dataset()));
-  HOMOLOG_RETURN_IF_ERROR(CheckFits(inputs.reference, inputs.dataset));
+  HOMOLOG_RETURN_IF_ERROR(CheckFits(context, inputs.reference, inputs.dataset));
   for (const std::string& name : request.partners()) {
     HOMOLOG_ASSIGN_OR_RETURN(checkpoints::CheckpointInfo partner,
                              IdentifyCheckpoint(context, name));
-    HOMOLOG_RETURN_IF_ERROR(CheckFits(partner, inputs.dataset));
+    HOMOLOG_RETURN_IF_ERROR(CheckFits(context, partner, inputs.dataset));
     inputs.partners.push_back(std::move(partner));
   }
   HOMOLOG_RETURN_IF_ERROR(ReadParameters(inputs));

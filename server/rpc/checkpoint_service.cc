@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/error.h"
 #include "common/resource_names.h"
-#include "server/datasets/checkpoint_tokenizer.h"
 #include "server/operations/analysis_inputs.h"
 #include "server/results/paging.h"
 
@@ -44,14 +44,47 @@ v1::Checkpoint CheckpointProto(const CheckpointInfo& info, const at::Device& dev
   proto.set_family(info.description->family);
   proto.set_nonlinearity(info.description->nonlinearity);
   *proto.mutable_shape() = operations::ShapeProto(info.description->shape);
-  const auto tokenizer =
-      datasets::OpenCheckpointTokenizer(info.folder, info.description->shape.vocabulary_size);
-  if (tokenizer.ok()) proto.set_tokenizer(tokenizer->kind);
+  for (const CheckpointName& equal : info.equal_weights) {
+    proto.add_equal_weights(equal.ToString());
+  }
   return proto;
 }
 
-absl::StatusOr<v1::ListCheckpointsResponse> List(const checkpoints::Registry& registry,
-                                                 const v1::ListCheckpointsRequest& request) {
+}  // namespace
+
+CheckpointService::CheckpointService(checkpoints::Registry* registry,
+                                     datasets::TokenizerCache* tokenizers, RequestPool* quick,
+                                     RequestPool* slow, metrics::Metrics* metrics)
+    : registry_(registry),
+      tokenizers_(tokenizers),
+      quick_(quick),
+      slow_(slow),
+      list_(MakeMethod(*metrics, "CheckpointService/ListCheckpoints")),
+      get_(MakeMethod(*metrics, "CheckpointService/GetCheckpoint")),
+      load_(MakeMethod(*metrics, "CheckpointService/LoadCheckpoint")),
+      unload_(MakeMethod(*metrics, "CheckpointService/UnloadCheckpoint")) {}
+
+std::vector<v1::Checkpoint> CheckpointService::Protos(std::vector<CheckpointInfo> infos) const {
+  registry_->FindEqualWeights(infos);
+  std::vector<v1::Checkpoint> protos;
+  for (const CheckpointInfo& info : infos) {
+    protos.push_back(CheckpointProto(info, registry_->device()));
+    if (!info.description) continue;
+    const auto tokenizer =
+        tokenizers_->Identify(info.folder, info.description->shape.vocabulary_size);
+    if (tokenizer.ok()) protos.back().set_tokenizer(tokenizer->kind);
+  }
+  return protos;
+}
+
+v1::Checkpoint CheckpointService::Proto(CheckpointInfo info) const {
+  std::vector<CheckpointInfo> infos;
+  infos.push_back(std::move(info));
+  return Protos(std::move(infos)).front();
+}
+
+absl::StatusOr<v1::ListCheckpointsResponse> CheckpointService::List(
+    const v1::ListCheckpointsRequest& request) const {
   HOMOLOG_ASSIGN_OR_RETURN(const int page_size,
                            results::CheckPageSize(request.page_size(), 100, 1000));
   if (!request.model().empty()) {
@@ -60,39 +93,30 @@ absl::StatusOr<v1::ListCheckpointsResponse> List(const checkpoints::Registry& re
   const std::string listing = "checkpoints of " + request.model();
   HOMOLOG_ASSIGN_OR_RETURN(const int64_t offset,
                            results::ParseOffsetToken(listing, request.page_token()));
-  std::vector<CheckpointName> names = registry.repository().List();
+  std::vector<CheckpointName> names = registry_->repository().List();
   if (!request.model().empty()) {
     std::erase_if(names, [&](const CheckpointName& name) { return name.model != request.model(); });
   }
   const auto total = static_cast<int64_t>(names.size());
   const int64_t end = std::min(total, offset + page_size);
-  v1::ListCheckpointsResponse response;
+  std::vector<CheckpointInfo> infos;
   for (int64_t i = offset; i < end; ++i) {
     // One whose folder vanished since it was listed is left out.
-    const absl::StatusOr<CheckpointInfo> info = registry.Describe(names[i]);
-    if (info.ok()) *response.add_checkpoints() = CheckpointProto(*info, registry.device());
+    absl::StatusOr<CheckpointInfo> info = registry_->Describe(names[i]);
+    if (info.ok()) infos.push_back(*std::move(info));
+  }
+  v1::ListCheckpointsResponse response;
+  for (v1::Checkpoint& proto : Protos(std::move(infos))) {
+    *response.add_checkpoints() = std::move(proto);
   }
   if (end < total) response.set_next_page_token(results::OffsetToken(listing, end));
   return response;
 }
 
-}  // namespace
-
-CheckpointService::CheckpointService(checkpoints::Registry* registry, RequestPool* quick,
-                                     RequestPool* slow, metrics::Metrics* metrics)
-    : registry_(registry),
-      quick_(quick),
-      slow_(slow),
-      list_(MakeMethod(*metrics, "CheckpointService/ListCheckpoints")),
-      get_(MakeMethod(*metrics, "CheckpointService/GetCheckpoint")),
-      load_(MakeMethod(*metrics, "CheckpointService/LoadCheckpoint")),
-      unload_(MakeMethod(*metrics, "CheckpointService/UnloadCheckpoint")) {}
-
 grpc::ServerUnaryReactor* CheckpointService::ListCheckpoints(
     grpc::CallbackServerContext* context, const v1::ListCheckpointsRequest* request,
     v1::ListCheckpointsResponse* response) {
-  return RunUnary(context, *quick_, list_, response,
-                  [this, request] { return List(*registry_, *request); });
+  return RunUnary(context, *quick_, list_, response, [this, request] { return List(*request); });
 }
 
 grpc::ServerUnaryReactor* CheckpointService::GetCheckpoint(grpc::CallbackServerContext* context,
@@ -104,7 +128,7 @@ grpc::ServerUnaryReactor* CheckpointService::GetCheckpoint(grpc::CallbackServerC
     if (info.state != checkpoints::CheckpointState::kFailed) {
       HOMOLOG_ASSIGN_OR_RETURN(info, registry_->Identify(name));
     }
-    return CheckpointProto(info, registry_->device());
+    return Proto(std::move(info));
   });
 }
 
@@ -114,7 +138,7 @@ grpc::ServerUnaryReactor* CheckpointService::LoadCheckpoint(
   return RunUnary(context, *slow_, load_, response, [=, this]() -> absl::StatusOr<v1::Checkpoint> {
     HOMOLOG_ASSIGN_OR_RETURN(const CheckpointName name, CheckpointName::Parse(request->name()));
     HOMOLOG_ASSIGN_OR_RETURN(const checkpoints::CheckpointHandle handle, registry_->Acquire(name));
-    return CheckpointProto(handle->info, registry_->device());
+    return Proto(handle->info);
   });
 }
 
@@ -125,8 +149,8 @@ grpc::ServerUnaryReactor* CheckpointService::UnloadCheckpoint(
       context, *quick_, unload_, response, [=, this]() -> absl::StatusOr<v1::Checkpoint> {
         HOMOLOG_ASSIGN_OR_RETURN(const CheckpointName name, CheckpointName::Parse(request->name()));
         HOMOLOG_RETURN_IF_ERROR(registry_->Unload(name));
-        HOMOLOG_ASSIGN_OR_RETURN(const CheckpointInfo info, registry_->Describe(name));
-        return CheckpointProto(info, registry_->device());
+        HOMOLOG_ASSIGN_OR_RETURN(CheckpointInfo info, registry_->Describe(name));
+        return Proto(std::move(info));
       });
 }
 

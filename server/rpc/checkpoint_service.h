@@ -2,8 +2,11 @@
 #ifndef HOMOLOG_SERVER_RPC_CHECKPOINT_SERVICE_H_
 #define HOMOLOG_SERVER_RPC_CHECKPOINT_SERVICE_H_
 
+#include <vector>
+
 #include "homolog/v1/checkpoint_service.grpc.pb.h"
 #include "server/checkpoints/registry.h"
+#include "server/datasets/tokenizer_cache.h"
 #include "server/rpc/call.h"
 
 namespace homolog::rpc {
@@ -11,8 +14,8 @@ namespace homolog::rpc {
 class CheckpointService : public v1::CheckpointService::CallbackService {
  public:
   // All outlive the service. `slow` runs what reads or hashes weights.
-  CheckpointService(checkpoints::Registry* registry, RequestPool* quick, RequestPool* slow,
-                    metrics::Metrics* metrics);
+  CheckpointService(checkpoints::Registry* registry, datasets::TokenizerCache* tokenizers,
+                    RequestPool* quick, RequestPool* slow, metrics::Metrics* metrics);
 
   grpc::ServerUnaryReactor* ListCheckpoints(grpc::CallbackServerContext* context,
                                             const v1::ListCheckpointsRequest* request,
@@ -28,7 +31,13 @@ class CheckpointService : public v1::CheckpointService::CallbackService {
                                              v1::Checkpoint* response) override;
 
  private:
+  // As clients see them.
+  std::vector<v1::Checkpoint> Protos(std::vector<checkpoints::CheckpointInfo> infos) const;
+  v1::Checkpoint Proto(checkpoints::CheckpointInfo info) const;
+  absl::StatusOr<v1::ListCheckpointsResponse> List(const v1::ListCheckpointsRequest& request) const;
+
   checkpoints::Registry* const registry_;
+  datasets::TokenizerCache* const tokenizers_;
   RequestPool* const quick_;
   RequestPool* const slow_;
   const Method list_, get_, load_, unload_;

@@ -15,25 +15,35 @@ namespace {
 
 constexpr size_t kLargestPiece = 4 << 20;
 
+absl::StatusOr<const datasets::Tokenizer*> NeedTokenizer(
+    const std::string& checkpoint, const datasets::CheckpointTokenizer& tokenizer) {
+  if (tokenizer.tokenizer != nullptr) return tokenizer.tokenizer.get();
+  return FailedPrecondition("NO_TOKENIZER",
+                            absl::StrCat(checkpoint, " has no tokenizer: ", tokenizer.why_none,
+                                         "; upload token ids (.npy) instead"),
+                            {{"checkpoint", checkpoint}});
+}
+
 absl::StatusOr<std::unique_ptr<datasets::TokenReader>> MakeReader(
     v1::UploadFormat format, int64_t vocabulary_size, const std::string& checkpoint,
     const datasets::CheckpointTokenizer& tokenizer) {
   switch (format) {
     case v1::UPLOAD_FORMAT_UNSPECIFIED:
-    case v1::UPLOAD_FORMAT_TEXT:
-      if (tokenizer.tokenizer == nullptr) {
-        return FailedPrecondition(
-            "NO_TOKENIZER",
-            absl::StrCat(checkpoint, " has no tokenizer: ", tokenizer.why_none,
-                         "; upload token ids (.npy) instead"),
-            {{"checkpoint", checkpoint}});
-      }
-      return datasets::MakeTextReader(*tokenizer.tokenizer);
+    case v1::UPLOAD_FORMAT_TEXT: {
+      HOMOLOG_ASSIGN_OR_RETURN(const datasets::Tokenizer* text,
+                               NeedTokenizer(checkpoint, tokenizer));
+      return datasets::MakeTextReader(*text);
+    }
+    case v1::UPLOAD_FORMAT_JSONL: {
+      HOMOLOG_ASSIGN_OR_RETURN(const datasets::Tokenizer* text,
+                               NeedTokenizer(checkpoint, tokenizer));
+      return datasets::MakeJsonlReader(*text);
+    }
     case v1::UPLOAD_FORMAT_NPY:
       return datasets::MakeNpyReader(vocabulary_size);
     default:
       return InvalidArgument("INVALID_FORMAT", absl::StrCat("format is ", static_cast<int>(format),
-                                                            "; must be TEXT or NPY"));
+                                                            "; must be TEXT, NPY or JSONL"));
   }
 }
 
@@ -50,8 +60,9 @@ absl::Status FillSequenceLength(int64_t context_length, v1::DatasetSpec& spec) {
 
 }  // namespace
 
-DatasetBuilder::DatasetBuilder(checkpoints::Registry* registry, store::Store* store)
-    : registry_(registry), store_(store), upload_(store) {}
+DatasetBuilder::DatasetBuilder(checkpoints::Registry* registry,
+                               datasets::TokenizerCache* tokenizers, store::Store* store)
+    : registry_(registry), tokenizers_(tokenizers), store_(store), upload_(store) {}
 
 absl::Status DatasetBuilder::Add(const v1::CreateDatasetRequest& message) {
   switch (message.part_case()) {
@@ -87,10 +98,11 @@ absl::Status DatasetBuilder::Begin(const v1::DatasetSpec& spec) {
   v1::DatasetSpec complete = spec;
   HOMOLOG_RETURN_IF_ERROR(FillSequenceLength(shape.context_length, complete));
   vocabulary_size_ = shape.vocabulary_size;
-  HOMOLOG_ASSIGN_OR_RETURN(tokenizer_,
-                           datasets::OpenCheckpointTokenizer(checkpoint.folder, vocabulary_size_));
+  HOMOLOG_ASSIGN_OR_RETURN(tokenizer_, tokenizers_->Open(checkpoint.folder, vocabulary_size_));
   HOMOLOG_ASSIGN_OR_RETURN(
-      reader_, MakeReader(spec.format(), vocabulary_size_, spec.checkpoint(), tokenizer_));
+      std::unique_ptr<datasets::TokenReader> reader,
+      MakeReader(spec.format(), vocabulary_size_, spec.checkpoint(), tokenizer_));
+  reader_ = datasets::MakeDecompressingReader(std::move(reader));
   spec_ = std::move(complete);
   return absl::OkStatus();
 }
@@ -104,8 +116,8 @@ absl::Status DatasetBuilder::AddData(const std::string& data) {
                                                            " bytes; at most ", kLargestPiece));
   }
   received_bytes_ += static_cast<int64_t>(data.size());
-  HOMOLOG_RETURN_IF_ERROR(reader_->Feed(data, ids_));
-  return AppendTokens();
+  return Enough(
+      reader_->Feed(data, [this](std::span<const int32_t> ids) { return AppendTokens(ids); }));
 }
 
 absl::Status DatasetBuilder::End(const v1::UploadEnd& end) {
@@ -115,23 +127,29 @@ absl::Status DatasetBuilder::End(const v1::UploadEnd& end) {
                            absl::StrCat("the upload says that it has ", end.size_bytes(),
                                         " bytes, ", received_bytes_, " came; send it again"));
   }
-  HOMOLOG_RETURN_IF_ERROR(reader_->Finish(ids_));
-  HOMOLOG_RETURN_IF_ERROR(AppendTokens());
+  HOMOLOG_RETURN_IF_ERROR(
+      Enough(reader_->Finish([this](std::span<const int32_t> ids) { return AppendTokens(ids); })));
   complete_ = true;
   return absl::OkStatus();
 }
 
-absl::Status DatasetBuilder::AppendTokens() {
+// With max_tokens there, the status that stopped the reader is no error.
+absl::Status DatasetBuilder::Enough(absl::Status status) const {
+  return complete_ ? absl::OkStatus() : status;
+}
+
+absl::Status DatasetBuilder::AppendTokens(std::span<const int32_t> ids) {
+  bool enough = false;
   if (const int64_t most = spec_->max_tokens(); most > 0) {
     const auto room = static_cast<size_t>(most - upload_.token_count());
-    if (ids_.size() >= room) {
-      ids_.resize(room);
-      complete_ = true;
-    }
+    enough = ids.size() >= room;
+    ids = ids.first(std::min(ids.size(), room));
   }
-  HOMOLOG_RETURN_IF_ERROR(upload_.Append(ids_));
-  ids_.clear();
-  return absl::OkStatus();
+  HOMOLOG_RETURN_IF_ERROR(upload_.Append(ids));
+  for (const int32_t id : ids) max_token_id_ = std::max(max_token_id_, id);
+  if (!enough) return absl::OkStatus();
+  complete_ = true;
+  return absl::CancelledError("max_tokens are there");  // stops the reader
 }
 
 v1::Dataset DatasetBuilder::Manifest() {
@@ -145,6 +163,8 @@ v1::Dataset DatasetBuilder::Manifest() {
   dataset.set_sequence_length(length);
   dataset.set_sequence_count(tokens / length);
   dataset.set_tail_tokens(tokens % length);
+  dataset.set_max_token_id(max_token_id_);
+  dataset.set_document_count(reader_->documents());
   return dataset;
 }
 

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <vector>
+#include <span>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -16,6 +16,7 @@
 #include "server/checkpoints/registry.h"
 #include "server/datasets/checkpoint_tokenizer.h"
 #include "server/datasets/token_reader.h"
+#include "server/datasets/tokenizer_cache.h"
 #include "server/store/dataset_upload.h"
 #include "server/store/store.h"
 
@@ -23,8 +24,9 @@ namespace homolog::rpc {
 
 class DatasetBuilder {
  public:
-  // Both outlive the builder.
-  DatasetBuilder(checkpoints::Registry* registry, store::Store* store);
+  // All outlive the builder.
+  DatasetBuilder(checkpoints::Registry* registry, datasets::TokenizerCache* tokenizers,
+                 store::Store* store);
 
   // Takes the next message. Errors as DatasetService.CreateDataset says.
   absl::Status Add(const v1::CreateDatasetRequest& message);
@@ -37,17 +39,19 @@ class DatasetBuilder {
   absl::Status Begin(const v1::DatasetSpec& spec);
   absl::Status AddData(const std::string& data);
   absl::Status End(const v1::UploadEnd& end);
-  absl::Status AppendTokens();
+  absl::Status AppendTokens(std::span<const int32_t> ids);
+  absl::Status Enough(absl::Status status) const;
   v1::Dataset Manifest();
 
   checkpoints::Registry* const registry_;
+  datasets::TokenizerCache* const tokenizers_;
   store::Store* const store_;
   std::optional<v1::DatasetSpec> spec_;  // with every default filled in
   int64_t vocabulary_size_ = 0;
   datasets::CheckpointTokenizer tokenizer_;
   std::unique_ptr<datasets::TokenReader> reader_;
   store::DatasetUpload upload_;
-  std::vector<int32_t> ids_;
+  int32_t max_token_id_ = 0;
   int64_t received_bytes_ = 0;
   bool complete_ = false;
 };

@@ -80,9 +80,11 @@ absl::StatusOr<v1::ListDatasetsResponse> List(const store::Store& store,
 
 }  // namespace
 
-DatasetService::DatasetService(checkpoints::Registry* registry, store::Store* store,
+DatasetService::DatasetService(checkpoints::Registry* registry,
+                               datasets::TokenizerCache* tokenizers, store::Store* store,
                                RequestPool* quick, RequestPool* slow, metrics::Metrics* metrics)
     : registry_(registry),
+      tokenizers_(tokenizers),
       store_(store),
       quick_(quick),
       slow_(slow),
@@ -93,7 +95,7 @@ DatasetService::DatasetService(checkpoints::Registry* registry, store::Store* st
 
 grpc::ServerReadReactor<v1::CreateDatasetRequest>* DatasetService::CreateDataset(
     grpc::CallbackServerContext* context, v1::Dataset* response) {
-  return new UploadReactor(std::make_unique<DatasetBuilder>(registry_, store_), slow_,
+  return new UploadReactor(std::make_unique<DatasetBuilder>(registry_, tokenizers_, store_), slow_,
                            Call(context, create_.name, create_.metrics.get()), response);
 }
 

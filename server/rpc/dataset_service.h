@@ -4,6 +4,7 @@
 
 #include "homolog/v1/dataset_service.grpc.pb.h"
 #include "server/checkpoints/registry.h"
+#include "server/datasets/tokenizer_cache.h"
 #include "server/rpc/call.h"
 #include "server/store/store.h"
 
@@ -12,8 +13,9 @@ namespace homolog::rpc {
 class DatasetService : public v1::DatasetService::CallbackService {
  public:
   // All outlive the service. `slow` runs uploads.
-  DatasetService(checkpoints::Registry* registry, store::Store* store, RequestPool* quick,
-                 RequestPool* slow, metrics::Metrics* metrics);
+  DatasetService(checkpoints::Registry* registry, datasets::TokenizerCache* tokenizers,
+                 store::Store* store, RequestPool* quick, RequestPool* slow,
+                 metrics::Metrics* metrics);
 
   grpc::ServerReadReactor<v1::CreateDatasetRequest>* CreateDataset(
       grpc::CallbackServerContext* context, v1::Dataset* response) override;
@@ -29,6 +31,7 @@ class DatasetService : public v1::DatasetService::CallbackService {
 
  private:
   checkpoints::Registry* const registry_;
+  datasets::TokenizerCache* const tokenizers_;
   store::Store* const store_;
   RequestPool* const quick_;
   RequestPool* const slow_;

@@ -77,7 +77,7 @@ absl::StatusOr<ExtractionPlan> PlanExtraction(const operations::AnalysisContext&
   HOMOLOG_ASSIGN_OR_RETURN(plan.dataset,
                            operations::ReadDataset(*context.store, request.dataset()));
   HOMOLOG_ASSIGN_OR_RETURN(plan.dataset_id, ParseName(kDatasets, request.dataset()));
-  HOMOLOG_RETURN_IF_ERROR(operations::CheckFits(checkpoint, plan.dataset));
+  HOMOLOG_RETURN_IF_ERROR(operations::CheckFits(context, checkpoint, plan.dataset));
   const engine::ModelShape& shape = checkpoint.description->shape;
   HOMOLOG_RETURN_IF_ERROR(ReadChoices(request, shape, plan.options));
   plan.header = Header(plan, shape.d_mlp);

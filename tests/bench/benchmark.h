@@ -37,6 +37,7 @@ using Run = std::function<absl::StatusOr<Report>(const CommonFlags&)>;
 // Run: a benchmark may fork.
 Run AddMachine(CLI::App& command);
 Run AddForward(CLI::App& command);
+Run AddLoad(CLI::App& command);
 Run AddStages(CLI::App& command);
 Run AddCompare(CLI::App& command);
 Run AddQuery(CLI::App& command);

@@ -26,13 +26,6 @@ struct Flags {
   int64_t sequences = 4;  // a batch
 };
 
-constexpr engine::ModelShape kGpt2Small = {.layers = 12,
-                                           .d_model = 768,
-                                           .d_mlp = 3072,
-                                           .heads = 12,
-                                           .vocabulary_size = 50257,
-                                           .context_length = 1024};
-
 // Whether products of bfloat16 have instructions of their own here; without them they are slower
 // than those of float32 and nothing that anybody would run.
 bool HasBfloat16() {

@@ -7,20 +7,34 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "server/analysis/token_sequences.h"
 #include "server/engine/model.h"
 
 namespace homolog::bench {
 
+// The published GPT-2 small.
+inline constexpr engine::ModelShape kGpt2Small = {.layers = 12,
+                                                  .d_model = 768,
+                                                  .d_mlp = 3072,
+                                                  .heads = 12,
+                                                  .vocabulary_size = 50257,
+                                                  .context_length = 1024};
+
 // A GPT-2 on the CPU with matrices N(0, 0.02^2), norms 1 and biases 0, of type `precision`.
 // INVALID_ARGUMENT for sizes that are no GPT-2's.
 absl::StatusOr<std::unique_ptr<engine::Model>> RandomModel(const engine::ModelShape& shape,
                                                            uint64_t seed,
                                                            at::ScalarType precision = at::kFloat);
+
+// The same model as a checkpoint's folder, which is made: config.json and model.safetensors.
+absl::Status WriteRandomCheckpoint(const std::filesystem::path& folder,
+                                   const engine::ModelShape& shape, uint64_t seed);
 
 class MemoryTokens : public analysis::TokenSequences {
  public:

@@ -36,6 +36,7 @@ endforeach()
 bench(stages --layers 2 --neurons 64 --tokens 64 --sequence-length 32 --repetitions 1)
 bench(forward --layers 2 --neurons 64 --d-model 16 --sequence-length 32 --repetitions 1)
 
+bench(load --layers 2 --neurons 64 --d-model 16 --heads 2 --vocabulary 100 --repetitions 1)
 bench(query --neurons 1000 --repetitions 1)
 string(JSON neurons GET "${rows}" 0 neurons)
 string(JSON all_found GET "${rows}" 2 found)

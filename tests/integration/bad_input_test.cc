@@ -61,7 +61,7 @@ TEST_F(BadInputTest, NamesWhatIsWrongWithACorrelation) {
             }),
             "INVALID_ARGUMENT TOO_MANY_PARTNERS");
   EXPECT_EQ(Refusal([](Request& r) { r.add_partners("models/ids/checkpoints/1"); }),
-            "INVALID_ARGUMENT VOCABULARY_MISMATCH");
+            "INVALID_ARGUMENT TOKENIZER_MISMATCH");
   EXPECT_EQ(Refusal([](Request& r) { r.add_partners("models/short/checkpoints/1"); }),
             "INVALID_ARGUMENT SEQUENCE_TOO_LONG");
   EXPECT_EQ(Refusal([](Request& r) {

@@ -1,6 +1,9 @@
+#include <cstdlib>
 #include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
 
-#include "common/digest.h"
 #include "tests/integration/server_fixture.h"
 
 namespace homolog::testing {
@@ -8,6 +11,8 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::MatchesRegex;
 using Stub = v1::CheckpointService::Stub;
 
 class CheckpointsTest : public ServerTest {
@@ -67,12 +72,79 @@ TEST_F(CheckpointsTest, StatesShapeParametersAndDigestOfTheWeights) {
   EXPECT_EQ(checkpoint->shape().d_mlp(), 24);
   EXPECT_EQ(checkpoint->shape().context_length(), 32);
   EXPECT_EQ(checkpoint->state(), v1::CHECKPOINT_STATE_AVAILABLE);
-  EXPECT_EQ(checkpoint->weights_sha256(),
-            Sha256Hex(ReadFile(repository() / "a" / "1" / "model.safetensors")));
+  EXPECT_THAT(checkpoint->weights_sha256(), MatchesRegex("[0-9a-f]{64}"));
   // wte + wpe + per layer (2 norms, qkv, projection, both MLP matrices, biases) + final norm
   const int64_t d = 16, m = 24;
   const int64_t block = 4 * d + (d * 3 * d + 3 * d) + (d * d + d) + (d * m + m) + (m * d + d);
   EXPECT_EQ(checkpoint->parameter_count(), 256 * d + 32 * d + 2 * block + 2 * d);
+}
+
+TEST_F(CheckpointsTest, GivesTheSameDigestInEveryFormat) {
+  const std::filesystem::path golden =
+      std::filesystem::path(std::getenv("HOMOLOG_TEST_DATA")) / "golden";
+  for (const std::string family : {"gpt2", "gpt_neox"}) {
+    for (const std::string file : {"model.safetensors", "pytorch_model.bin"}) {
+      const auto folder = repository() / family / (file[0] == 'm' ? "1" : "2");
+      std::filesystem::create_directories(folder);
+      for (const std::string& name : {std::string("config.json"), file}) {
+        std::filesystem::copy(golden / family / name, folder / name);
+      }
+    }
+  }
+  StartServer();
+  for (const std::string family : {"gpt2", "gpt_neox"}) {
+    const auto one = Load("models/" + family + "/checkpoints/1");
+    const auto two = Load("models/" + family + "/checkpoints/2");
+    ASSERT_TRUE(one.ok() && two.ok()) << one.status() << two.status();
+    EXPECT_EQ(one->family(), family);
+    EXPECT_EQ(one->weights_sha256(), two->weights_sha256());
+    EXPECT_THAT(one->equal_weights(), ElementsAre(two->name()));
+  }
+}
+
+TEST_F(CheckpointsTest, FlagsEqualWeightsInListings) {
+  std::filesystem::create_directories(repository() / "c");
+  std::filesystem::copy(repository() / "a" / "1", repository() / "c" / "5");
+  StartServer();
+  const auto list = Unary(checkpoints(), &Stub::ListCheckpoints, v1::ListCheckpointsRequest());
+  ASSERT_TRUE(list.ok()) << list.status();
+  std::map<std::string, std::vector<std::string>> equal;
+  for (const v1::Checkpoint& checkpoint : list->checkpoints()) {
+    equal[checkpoint.name()] = {checkpoint.equal_weights().begin(),
+                                checkpoint.equal_weights().end()};
+  }
+  EXPECT_THAT(equal["models/a/checkpoints/1"], ElementsAre("models/c/checkpoints/5"));
+  EXPECT_THAT(equal["models/c/checkpoints/5"], ElementsAre("models/a/checkpoints/1"));
+  EXPECT_THAT(equal["models/b/checkpoints/1"], IsEmpty());
+}
+
+TEST_F(CheckpointsTest, ListsWhatCannotBeLoadedWithTheReasonAndLoadsTheRest) {
+  const auto broken = repository() / "broken";
+  for (const char* step : {"pickle", "cut", "setting", "empty"}) {
+    WriteTinyModel(broken / step, {.seed = 9});
+  }
+  std::filesystem::remove(broken / "pickle" / "model.safetensors");
+  WriteFile(broken / "pickle" / "pytorch_model.bin", "\x80\x02c__builtin__\neval\n.");
+  std::filesystem::resize_file(broken / "cut" / "model.safetensors", 1000);
+  WriteFile(broken / "setting" / "config.json", R"({"model_type": "llama"})");
+  std::filesystem::remove(broken / "empty" / "model.safetensors");
+  StartServer();
+  v1::ListCheckpointsRequest request;
+  request.set_model("broken");
+  const auto list = Unary(checkpoints(), &Stub::ListCheckpoints, request);
+  ASSERT_TRUE(list.ok()) << list.status();
+  ASSERT_EQ(list->checkpoints_size(), 4);
+  std::map<std::string, std::string> why;
+  for (const v1::Checkpoint& checkpoint : list->checkpoints()) {
+    EXPECT_EQ(checkpoint.state(), v1::CHECKPOINT_STATE_FAILED) << checkpoint.name();
+    why[checkpoint.name().substr(std::string("models/broken/checkpoints/").size())] =
+        checkpoint.state_message();
+  }
+  EXPECT_THAT(why["pickle"], HasSubstr("pytorch_model.bin"));
+  EXPECT_THAT(why["cut"], HasSubstr("model.safetensors"));
+  EXPECT_THAT(why["setting"], HasSubstr("llama"));
+  EXPECT_THAT(why["empty"], HasSubstr("pytorch_model.bin.index.json"));
+  EXPECT_TRUE(Load("models/a/checkpoints/1").ok());
 }
 
 TEST_F(CheckpointsTest, LoadsAndUnloads) {

@@ -1,4 +1,6 @@
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
 
 #include "tests/integration/server_fixture.h"
 
@@ -103,6 +105,88 @@ TEST_F(DatasetsTest, TakesTokenIdsFromANumpyFile) {
   const absl::Status status = CreateDataset(spec, Npy(ids)).status();
   EXPECT_EQ(CodeAndReason(status), "INVALID_ARGUMENT TOKEN_OUT_OF_RANGE");
   EXPECT_THAT(std::string(status.message()), HasSubstr("256"));
+}
+
+// The golden tokenizer has 700 ids; one model pads its vocabulary, two steps share a tokenizer
+// file.
+class TokenizedTest : public DatasetsTest {
+ protected:
+  TokenizedTest() {
+    WriteTinyModel(repository() / "pile" / "1", {.vocabulary = 768, .seed = 5});
+    WriteTinyModel(repository() / "pile" / "2", {.vocabulary = 800, .seed = 6});
+    WriteTinyModel(repository() / "narrow" / "1", {.vocabulary = 300, .seed = 7});
+    const std::filesystem::path golden =
+        std::filesystem::path(std::getenv("HOMOLOG_TEST_DATA")) / "golden/tokenizer";
+    for (const char* model : {"pile", "narrow"}) {
+      std::filesystem::copy(golden / "small_bpe_tokenizer.json",
+                            repository() / model / "tokenizer.json");
+    }
+  }
+  static v1::DatasetSpec JsonlSpec(const std::string& id) {
+    v1::DatasetSpec spec = Spec(id);
+    spec.set_checkpoint("models/pile/checkpoints/1");
+    spec.set_sequence_length(4);
+    spec.set_format(v1::UPLOAD_FORMAT_JSONL);
+    return spec;
+  }
+  absl::StatusOr<v1::Operation> Correlate(const std::string& dataset) {
+    v1::ComputeCorrelationsRequest request;
+    request.set_reference("models/pile/checkpoints/1");
+    request.add_partners("models/pile/checkpoints/2");
+    request.set_dataset(dataset);
+    return Unary(analysis(), &v1::AnalysisService::Stub::ComputeCorrelations, request);
+  }
+};
+
+TEST_F(TokenizedTest, PutsTheEndOfTextBetweenDocuments) {
+  StartServer();
+  // "Hello world" is 41 313 431 463 604 (tests/golden/tokenizer); <|endoftext|> is 0.
+  const std::string lines =
+      "{\"text\": \"Hello world\", \"meta\": {}}\n{\"text\": \"Hello world\"}";
+  const auto dataset = CreateDataset(JsonlSpec("lines"), lines, 7);
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  EXPECT_EQ(dataset->tokenizer(), "byte-level-bpe");
+  EXPECT_EQ(dataset->document_count(), 2);
+  EXPECT_EQ(dataset->max_token_id(), 604);
+  v1::DatasetSpec ids = JsonlSpec("ids");
+  ids.set_format(v1::UPLOAD_FORMAT_NPY);
+  const auto same = CreateDataset(ids, Npy({41, 313, 431, 463, 604, 0, 41, 313, 431, 463, 604}));
+  ASSERT_TRUE(same.ok()) << same.status();
+  EXPECT_EQ(dataset->sha256(), same->sha256());
+}
+
+TEST_F(TokenizedTest, ServesAModelOfTheSameTokenizerAndAnotherPadding) {
+  StartServer();
+  std::string lines;
+  for (int i = 0; i < 20; ++i) lines += "{\"text\": \"Hello world " + std::to_string(i) + "\"}\n";
+  const auto dataset = CreateDataset(JsonlSpec("lines"), lines);
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  const auto operation = Correlate("datasets/lines");
+  ASSERT_TRUE(operation.ok()) << operation.status();
+  EXPECT_EQ(Wait(operation->name()).state(), v1::OPERATION_STATE_SUCCEEDED);
+  v1::DatasetSpec padding = JsonlSpec("padding");
+  padding.set_checkpoint("models/pile/checkpoints/2");
+  padding.set_format(v1::UPLOAD_FORMAT_NPY);
+  ASSERT_TRUE(CreateDataset(padding, Npy({1, 2, 799, 3})).ok());
+  EXPECT_EQ(CodeAndReason(Correlate("datasets/padding").status()),
+            "INVALID_ARGUMENT VOCABULARY_MISMATCH");
+}
+
+TEST_F(TokenizedTest, SaysWhichLineIsNoDocument) {
+  StartServer();
+  const absl::Status status =
+      CreateDataset(JsonlSpec("bad"), "{\"text\": \"Hello world\"}\n{\"txt\": 1}\n").status();
+  EXPECT_EQ(CodeAndReason(status), "INVALID_ARGUMENT MALFORMED_JSONL");
+  EXPECT_THAT(std::string(status.message()), HasSubstr("2"));
+}
+
+TEST_F(TokenizedTest, TakesNoTextForAModelWithFewerRowsThanItsTokenizer) {
+  StartServer();
+  v1::DatasetSpec spec = JsonlSpec("narrow");
+  spec.set_checkpoint("models/narrow/checkpoints/1");
+  const absl::Status status = CreateDataset(spec, "{\"text\": \"Hello world\"}\n").status();
+  EXPECT_EQ(CodeAndReason(status), "FAILED_PRECONDITION NO_TOKENIZER");
+  EXPECT_THAT(std::string(status.message()), HasSubstr("300"));
 }
 
 TEST_F(DatasetsTest, KeepsNothingOfAnUploadThatWasInterrupted) {

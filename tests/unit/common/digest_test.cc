@@ -60,5 +60,11 @@ TEST(Crc32cTest, AgreesWithTheBitwiseDefinitionAtEveryLength) {
   }
 }
 
+TEST(Crc32Test, GivesThePublishedChecksums) {
+  EXPECT_EQ(Crc32("123456789"), 0xCBF43926u);
+  EXPECT_EQ(Crc32(""), 0u);
+  EXPECT_EQ(Crc32("The quick brown fox jumps over the lazy dog"), 0x414FA339u);
+}
+
 }  // namespace
 }  // namespace homolog

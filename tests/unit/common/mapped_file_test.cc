@@ -102,6 +102,20 @@ TEST_F(MappedFileTest, KnowsThatItWasWrittenTo) {
   EXPECT_FALSE((*file)->Unchanged());
 }
 
+TEST_F(MappedFileTest, KeepsItsBytesWherePagesAreReleased) {
+  std::string bytes(100'000, 'x');
+  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i * 7);
+  WriteFile(Path("f"), bytes);
+  const auto file = MappedFile::Open(Path("f"));
+  ASSERT_TRUE(file.ok());
+  for (const size_t begin : {size_t{0}, size_t{1}, size_t{4096}, size_t{99'999}, size_t{200'000}}) {
+    for (const size_t size : {size_t{0}, size_t{5000}, size_t{100'000}, ~size_t{0}}) {
+      (*file)->Release(begin, size);
+      EXPECT_EQ((*file)->bytes(), bytes) << begin << " " << size;
+    }
+  }
+}
+
 TEST_F(MappedFileTest, HasTheSignatureOfItsPathAloneWhereThereIsNoFile) {
   EXPECT_EQ(FileSignature(Path("none")), Path("none"));
   WriteFile(Path("none"), "x");

@@ -1,4 +1,4 @@
-// Ablation of a real GPT-2 against numbers made by Hugging Face transformers in float64
+// Ablation of real models against numbers made by Hugging Face transformers in float64
 // (tests/golden/generate.py).
 #include <gtest/gtest.h>
 
@@ -75,8 +75,9 @@ TEST_P(GoldenAblationTest, MatchesTransformers) {
   RecordProperty("kl_error", std::to_string(result->effects[0].kl - mean("kl")));
 }
 
-INSTANTIATE_TEST_SUITE_P(Gpt2, GoldenAblationTest,
-                         ::testing::Values("gpt2", "gpt2_scaled_attention", "gpt2_relu_wide_mlp"));
+INSTANTIATE_TEST_SUITE_P(Transformers, GoldenAblationTest,
+                         ::testing::Values("gpt2", "gpt2_scaled_attention", "gpt2_relu_wide_mlp",
+                                           "gpt_neox"));
 
 }  // namespace
 }  // namespace homolog::analysis

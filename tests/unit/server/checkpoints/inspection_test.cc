@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "common/digest.h"
 #include "common/error.h"
@@ -19,7 +20,9 @@ using ::homolog::testing::TemporaryFolder;
 using ::homolog::testing::TinyModel;
 using ::homolog::testing::WriteFile;
 using ::homolog::testing::WriteTinyModel;
+using ::testing::Contains;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 std::string Repeat(const std::string& text, int times) {
   std::string result;
@@ -31,7 +34,7 @@ class InspectionTest : public ::testing::Test {
  protected:
   absl::Status Read(const std::string& config) {
     WriteFile(folder_ / "config.json", config);
-    return ReadArchitecture(folder_.path().string()).status();
+    return ReadConfig(folder_.path().string()).status();
   }
   void ExpectRefused(const std::string& config, const std::string& word) {
     const absl::Status status = Read(config);
@@ -52,19 +55,20 @@ class InspectionTest : public ::testing::Test {
 
 TEST_F(InspectionTest, ReadsAConfigAndCountsItsWeights) {
   WriteTinyModel(folder_.path(), {.layers = 1, .d_model = 4, .heads = 2, .d_mlp = 6, .context = 8});
-  const auto architecture = ReadArchitecture(folder_.path().string());
-  ASSERT_TRUE(architecture.ok()) << architecture.status();
-  const engine::ModelShape& shape = (*architecture)->description().shape;
+  const auto config = ReadConfig(folder_.path().string());
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->sha256, Sha256Hex(ReadFile(folder_ / "config.json")));
+  const engine::ModelShape& shape = config->architecture->description().shape;
   EXPECT_EQ(shape.layers, 1);
   EXPECT_EQ(shape.d_mlp, 6);
   // wte, wpe, ln_1, c_attn, c_proj, ln_2, c_fc, c_proj, ln_f.
   const int64_t parameters =
       256 * 4 + 8 * 4 + 8 + (4 * 12 + 12) + (4 * 4 + 4) + 8 + (4 * 6 + 6) + (6 * 4 + 4) + 8;
-  EXPECT_EQ(WeightBytes(**architecture), 4 * parameters);
+  EXPECT_EQ(WeightBytes(*config->architecture), 4 * parameters);
 }
 
 TEST_F(InspectionTest, NamesAConfigThatIsMissing) {
-  const absl::Status status = ReadArchitecture(folder_.path().string()).status();
+  const absl::Status status = ReadConfig(folder_.path().string()).status();
   EXPECT_TRUE(absl::IsNotFound(status));
   EXPECT_THAT(std::string(status.message()), HasSubstr("config.json"));
 }
@@ -122,18 +126,28 @@ TEST_F(InspectionTest, CutsAValueThatIsLongOrNotUtf8) {
   EXPECT_LT(status.message().size(), 300u);
 }
 
-TEST_F(InspectionTest, GivesTheSignatureOfTheWeightsThatAreThereNow) {
+TEST_F(InspectionTest, GivesTheSignatureOfTheFilesThatAreThereNow) {
   const std::string folder = folder_.path().string();
-  const std::string none = WeightFilesSignature(folder);
+  std::vector<std::string> seen = {FilesSignature(folder)};
+  auto expect_another = [&] {
+    const std::string now = FilesSignature(folder);
+    EXPECT_EQ(FilesSignature(folder), now);
+    EXPECT_THAT(seen, Not(Contains(now)));
+    seen.push_back(now);
+  };
   WriteTinyModel(folder_.path(), {});
-  const std::string first = WeightFilesSignature(folder);
-  EXPECT_NE(first, none);
-  EXPECT_EQ(WeightFilesSignature(folder), first);
-  const std::string config = ConfigSignature(folder);
+  expect_another();
   WriteTinyModel(folder_.path(), {.seed = 1});
-  EXPECT_NE(WeightFilesSignature(folder), first);
-  EXPECT_EQ(*ConfigDigest(folder), Sha256Hex(ReadFile(folder_ / "config.json")));
-  EXPECT_NE(config, WeightFilesSignature(folder));
+  expect_another();
+  WriteFile(folder_ / "config.json", With("n_layer", 3));
+  expect_another();
+}
+
+TEST_F(InspectionTest, GivesTheSameSignatureOfFilesThatItOpened) {
+  const std::string folder = folder_.path().string();
+  WriteTinyModel(folder_.path(), {});
+  EXPECT_EQ(FilesSignature(*ReadConfig(folder), *WeightFiles::Open(folder)),
+            FilesSignature(folder));
 }
 
 }  // namespace

@@ -10,25 +10,35 @@
 #include <fstream>
 #include <functional>
 #include <future>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "common/digest.h"
 #include "common/error.h"
 #include "server/checkpoints/inspection.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/tiny_model.h"
+#include "tests/unit/server/checkpoints/raw_tensors.h"
 
 namespace homolog::checkpoints {
 namespace {
 
 namespace fs = std::filesystem;
+using ::homolog::testing::FileOf;
+using ::homolog::testing::Find;
+using ::homolog::testing::RawTensor;
 using ::homolog::testing::ReadFile;
+using ::homolog::testing::ReadTensors;
 using ::homolog::testing::TemporaryFolder;
 using ::homolog::testing::WriteFile;
+using ::homolog::testing::WriteShards;
 using ::homolog::testing::WriteTinyModel;
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 // Counts, and calls `on_get` at the first Get: the moment in which a checkpoint is loading.
 class SpyMemo : public MemoryDigestMemo {
@@ -54,11 +64,12 @@ class RegistryTest : public ::testing::Test {
     for (const CheckpointName& name : {a_, b_, c_}) {
       WriteTinyModel(Folder(name), {.layers = 1, .seed = seed++});
     }
-    bytes_ = WeightBytes(**ReadArchitecture(Folder(a_).string()));
+    bytes_ = WeightBytes(*ReadConfig(Folder(a_).string())->architecture);
   }
   fs::path Folder(const CheckpointName& name) { return folder_ / name.ToShortString(); }
   std::string Digest(const CheckpointName& name) {
-    return Sha256Hex(ReadFile(Folder(name) / "model.safetensors"));
+    const std::string folder = Folder(name).string();
+    return WeightFiles::Open(folder)->Digest(*ReadConfig(folder)->architecture).value();
   }
   // A registry with room for `models` of the three models.
   std::unique_ptr<Registry> Make(int models) {
@@ -105,6 +116,8 @@ TEST_F(RegistryTest, LoadsOnceForTwoWhoAskAtOnce) {
   auto first = std::async(std::launch::async, [&] { return registry->Acquire(a_); });
   loading.get_future().wait();
   EXPECT_EQ(State(*registry, a_), CheckpointState::kLoading);
+  EXPECT_EQ(registry->usage().loading, 1);
+  EXPECT_EQ(registry->usage().loaded, 0);
   EXPECT_EQ(ErrorReason(registry->Unload(a_)), "CHECKPOINT_IN_USE");
   const int gets = memo_.gets;
   auto second = std::async(std::launch::async, [&] { return registry->Acquire(a_); });
@@ -116,6 +129,7 @@ TEST_F(RegistryTest, LoadsOnceForTwoWhoAskAtOnce) {
   EXPECT_EQ(*one, *other);
   EXPECT_EQ(memo_.gets, gets);  // a second load would have asked again
   EXPECT_EQ(registry->usage().bytes, bytes_);
+  EXPECT_EQ(registry->usage().loads, 1);
 }
 
 TEST_F(RegistryTest, LoadsOthersMeanwhile) {
@@ -130,7 +144,12 @@ TEST_F(RegistryTest, LoadsOthersMeanwhile) {
   EXPECT_TRUE(registry->Acquire(b_).ok());
   // What is being loaded has its part of the budget and cannot be dropped.
   const auto held = registry->Acquire(b_);
-  EXPECT_EQ(ErrorReason(registry->Acquire(c_).status()), "MEMORY_BUDGET");
+  const absl::Status status = registry->Acquire(c_).status();
+  EXPECT_EQ(ErrorReason(status), "MEMORY_BUDGET");
+  EXPECT_THAT(std::string(status.message()),
+              AllOf(HasSubstr(absl::StrCat("needs ", bytes_, " bytes, and 0 of the budget of ",
+                                           2 * bytes_)),
+                    HasSubstr("others are in use or being loaded")));
   go_on.set_value();
   EXPECT_TRUE(first.get().ok());
 }
@@ -192,7 +211,12 @@ TEST_F(RegistryTest, DropsTheLeastRecentlyUsedToMakeRoom) {
   EXPECT_EQ(State(*registry, a_), CheckpointState::kLoaded);
   EXPECT_EQ(State(*registry, b_), CheckpointState::kAvailable);
   EXPECT_EQ(State(*registry, c_), CheckpointState::kLoaded);
-  EXPECT_EQ(registry->usage().loaded, 2);
+  const RegistryUsage usage = registry->usage();
+  EXPECT_EQ(usage.loaded, 2);
+  EXPECT_EQ(usage.loads, 3);
+  EXPECT_EQ(usage.evictions, 1);
+  EXPECT_EQ(usage.load_failures, 0);
+  EXPECT_GT(usage.last_load_seconds, 0);
 }
 
 TEST_F(RegistryTest, DropsNothingForWhatCannotFit) {
@@ -202,9 +226,12 @@ TEST_F(RegistryTest, DropsNothingForWhatCannotFit) {
   ASSERT_TRUE(held.ok() && registry->Acquire(b_).ok());
   const absl::Status status = registry->Acquire({"large", "1"}).status();
   EXPECT_EQ(ErrorReason(status), "MEMORY_BUDGET");
+  const int64_t large = WeightBytes(*ReadConfig((folder_ / "large/1").string())->architecture);
   EXPECT_THAT(std::string(status.message()),
-              AllOf(HasSubstr(std::to_string(2 * bytes_)), HasSubstr(std::to_string(bytes_))));
+              HasSubstr(absl::StrCat("needs ", large, " bytes; the budget is ", 2 * bytes_,
+                                     " bytes, so that it never fits")));
   EXPECT_EQ(State(*registry, b_), CheckpointState::kLoaded);
+  EXPECT_EQ(registry->usage().evictions, 0);
 }
 
 TEST_F(RegistryTest, ReleasesTheBudgetOfALoadThatFailed) {
@@ -225,6 +252,8 @@ TEST_F(RegistryTest, LoadsOnAfterALoadThatThrew) {
   memo_.on_get = [] { throw std::bad_alloc(); };
   EXPECT_EQ(ErrorReason(registry->Acquire(a_).status()), "OUT_OF_MEMORY");
   EXPECT_EQ(registry->usage().bytes, 0);
+  EXPECT_EQ(registry->usage().load_failures, 1);
+  EXPECT_EQ(registry->usage().loads, 0);
   EXPECT_TRUE(registry->Acquire(a_).ok());
 }
 
@@ -299,6 +328,90 @@ TEST_F(RegistryTest, TellsModelsApartThatDifferInTheirConfigAlone) {
   EXPECT_EQ(after->weights_sha256, (*before)->info.weights_sha256);
   EXPECT_NE(after->config_sha256, digest);
   EXPECT_EQ(after->description->nonlinearity, "relu");
+}
+
+TEST_F(RegistryTest, FlagsCheckpointsOfEqualWeights) {
+  for (const char* copy : {"a/2", "d/1"}) {
+    fs::create_directories(folder_ / copy);
+    fs::copy(Folder(a_), folder_ / copy);
+  }
+  const CheckpointName other{"a", "2"}, third{"d", "1"}, broken{"broken", "1"};
+  WriteFile(Folder(broken) / "config.json", "{}");
+  const auto registry = Make(1);
+  std::vector<CheckpointInfo> infos;
+  for (const CheckpointName& name : {a_, b_, third, broken}) {
+    infos.push_back(*registry->Describe(name));
+  }
+  registry->FindEqualWeights(infos);
+  EXPECT_THAT(infos[0].equal_weights, ElementsAre(other, third));
+  EXPECT_THAT(infos[1].equal_weights, IsEmpty());
+  EXPECT_THAT(infos[2].equal_weights, ElementsAre(a_, other));
+  EXPECT_THAT(infos[3].equal_weights, IsEmpty());
+  WriteTinyModel(Folder(other), {.layers = 1, .seed = 7});
+  registry->FindEqualWeights(infos);
+  EXPECT_THAT(infos[0].equal_weights, ElementsAre(third));
+}
+
+TEST_F(RegistryTest, TellsWeightsApartByTheirDigestsWhereTheSampleIsEqual) {
+  const CheckpointName copy{"a", "2"};
+  fs::create_directories(Folder(copy));
+  fs::copy(Folder(a_), Folder(copy));
+  std::vector<RawTensor> tensors = ReadTensors(ReadFile(Folder(a_) / "model.safetensors"));
+  Find(tensors, "wte.weight").bytes.front() ^= 1;  // samples are from the middle
+  WriteFile(Folder(copy) / "model.safetensors", FileOf(tensors));
+  const auto registry = Make(1);
+  std::vector<CheckpointInfo> infos = {*registry->Describe(a_)};
+  registry->FindEqualWeights(infos);
+  EXPECT_THAT(infos[0].equal_weights, ElementsAre(copy));
+  infos = {*registry->Identify(a_)};
+  registry->FindEqualWeights(infos);
+  EXPECT_THAT(infos[0].equal_weights, ElementsAre(copy));  // one digest says nothing
+  ASSERT_TRUE(registry->Identify(copy).ok());
+  registry->FindEqualWeights(infos);
+  EXPECT_THAT(infos[0].equal_weights, IsEmpty());
+}
+
+TEST_F(RegistryTest, SamplesEveryCheckpointOnceUntilItChanges) {
+  const auto registry = Make(1);
+  std::vector<CheckpointInfo> infos = {*registry->Describe(a_)};
+  registry->FindEqualWeights(infos);
+  EXPECT_EQ(memo_.puts, 3);
+  registry->FindEqualWeights(infos);
+  EXPECT_EQ(memo_.puts, 3);
+  Make(1)->FindEqualWeights(infos);  // after a restart
+  EXPECT_EQ(memo_.puts, 3);
+  WriteTinyModel(Folder(b_), {.layers = 1, .seed = 9});
+  registry->FindEqualWeights(infos);
+  EXPECT_EQ(memo_.puts, 4);
+}
+
+TEST_F(RegistryTest, DigestsAgainWhereTheConfigAsksForOtherWeights) {
+  const auto registry = Make(1);
+  std::vector<RawTensor> tensors = ReadTensors(ReadFile(Folder(a_) / "model.safetensors"));
+  RawTensor head = Find(tensors, "wte.weight");
+  head.name = "lm_head.weight";
+  tensors.push_back(head);
+  WriteFile(Folder(a_) / "model.safetensors", FileOf(tensors));
+  const std::string tied = registry->Identify(a_)->weights_sha256;
+  nlohmann::json config = nlohmann::json::parse(ReadFile(Folder(a_) / "config.json"));
+  config["tie_word_embeddings"] = false;
+  WriteFile(Folder(a_) / "config.json", config.dump());
+  EXPECT_NE(registry->Identify(a_)->weights_sha256, tied);
+}
+
+TEST_F(RegistryTest, SeesAShardThatIsAddedLater) {
+  std::vector<RawTensor> tensors = ReadTensors(ReadFile(Folder(a_) / "model.safetensors"));
+  fs::remove(Folder(a_) / "model.safetensors");
+  const std::vector<std::string> shards =
+      WriteShards(Folder(a_), "model", ".safetensors", tensors, FileOf);
+  const std::string last = ReadFile(Folder(a_) / shards.back());
+  fs::remove(Folder(a_) / shards.back());
+  const auto registry = Make(1);
+  EXPECT_EQ(registry->Describe(a_)->state, CheckpointState::kFailed);
+  EXPECT_THAT(registry->Describe(a_)->state_message, HasSubstr(shards.back()));
+  WriteFile(Folder(a_) / shards.back(), last);
+  EXPECT_EQ(registry->Describe(a_)->state, CheckpointState::kAvailable);
+  EXPECT_TRUE(registry->Acquire(a_).ok());
 }
 
 TEST_F(RegistryTest, GivesAModelThatWorks) {

@@ -3,12 +3,14 @@
 
 #include <algorithm>
 #include <limits>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
+#include "reading.h"
 #include "server/datasets/token_reader.h"
 
 namespace homolog::datasets {
@@ -49,20 +51,8 @@ std::string Data(const std::vector<int64_t>& ids, int bytes) {
   return data;
 }
 
-struct Outcome {
-  absl::Status status;
-  std::vector<int32_t> ids;
-};
-
 Outcome ReadInPieces(const std::string& file, size_t piece, int64_t vocabulary_size) {
-  const auto reader = MakeNpyReader(vocabulary_size);
-  Outcome outcome;
-  for (size_t at = 0; at < file.size(); at += piece) {
-    outcome.status = reader->Feed(std::string_view(file).substr(at, piece), outcome.ids);
-    if (!outcome.status.ok()) return outcome;
-  }
-  outcome.status = reader->Finish(outcome.ids);
-  return outcome;
+  return ReadPieces(*MakeNpyReader(vocabulary_size), file, piece);
 }
 
 Outcome Read(const std::string& file, int64_t vocabulary_size = 1 << 30) {
@@ -149,9 +139,8 @@ TEST(NpyReaderTest, ReadsAHeaderOfSixtyFourKibibytesAndNoMore) {
 
 TEST(NpyReaderTest, RefusesAHugeHeaderBeforeReadingIt) {
   const auto reader = MakeNpyReader(10);
-  std::vector<int32_t> ids;
   const std::string start = absl::StrCat("\x93NUMPY", LittleEndian(2, 2), "\xFF\xFF\xFF\xFF");
-  const absl::Status status = reader->Feed(start, ids);
+  const absl::Status status = reader->Feed(start, NoIds);
   EXPECT_EQ(ErrorReason(status), "MALFORMED_NPY");
   EXPECT_THAT(status.message(), HasSubstr("4294967295 bytes"));
 }
@@ -260,14 +249,26 @@ TEST(NpyReaderTest, RefusesNegativeIdsAndIdsBeyondThirtyTwoBits) {
   EXPECT_EQ(reason(std::numeric_limits<int32_t>::max()), "");
 }
 
+TEST(NpyReaderTest, HandsOnIdsInBoundedBatchesAndStopsWhereItIsTold) {
+  const std::string file = File(Header("<u2", "(1000000,)"), std::string(2 * 1000000, '\0'));
+  const auto reader = MakeNpyReader(1);
+  int batches = 0;
+  const auto stop_at_two = [&](std::span<const int32_t> ids) {
+    EXPECT_LE(ids.size(), 256u * 1024);
+    return ++batches == 2 ? absl::CancelledError("enough") : absl::OkStatus();
+  };
+  EXPECT_EQ(reader->Feed(file, stop_at_two).code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(batches, 2);
+  EXPECT_EQ(reader->Finish(NoIds).code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(reader->documents(), 0);
+}
+
 TEST(NpyReaderTest, StaysRefusedAfterAnError) {
   const auto reader = MakeNpyReader(100);
-  std::vector<int32_t> ids;
-  const absl::Status first = reader->Feed("not a numpy file", ids);
+  const absl::Status first = reader->Feed("not a numpy file", NoIds);
   EXPECT_FALSE(first.ok());
-  EXPECT_EQ(reader->Feed(SavedByNumpy(), ids), first);
-  EXPECT_EQ(reader->Finish(ids), first);
-  EXPECT_THAT(ids, ElementsAre());
+  EXPECT_EQ(reader->Feed(SavedByNumpy(), NoIds), first);
+  EXPECT_EQ(reader->Finish(NoIds), first);
 }
 
 }  // namespace

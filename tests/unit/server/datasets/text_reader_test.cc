@@ -1,11 +1,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <span>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
+#include "reading.h"
 #include "server/datasets/token_reader.h"
 #include "server/datasets/tokenizer.h"
 
@@ -49,14 +51,19 @@ class CharacterTokenizer : public Tokenizer {
   int64_t vocabulary_size() const override { return 5; }
   std::string digest() const override { return "characters"; }
   std::string kind() const override { return "characters"; }
+  std::optional<int32_t> end_of_text() const override { return std::nullopt; }
 };
 
 std::vector<int32_t> ReadInPieces(const Tokenizer& tokenizer,
                                   const std::vector<std::string>& pieces) {
   const auto reader = MakeTextReader(tokenizer);
   std::vector<int32_t> ids;
-  for (const std::string& piece : pieces) EXPECT_TRUE(reader->Feed(piece, ids).ok());
-  EXPECT_TRUE(reader->Finish(ids).ok());
+  const auto collect = [&](std::span<const int32_t> more) {
+    ids.insert(ids.end(), more.begin(), more.end());
+    return absl::OkStatus();
+  };
+  for (const std::string& piece : pieces) EXPECT_TRUE(reader->Feed(piece, collect).ok());
+  EXPECT_TRUE(reader->Finish(collect).ok());
   return ids;
 }
 
@@ -78,6 +85,10 @@ TEST(ByteTokenizerTest, SaysWhatItIs) {
   EXPECT_EQ(tokenizer->vocabulary_size(), 256);
   EXPECT_EQ(tokenizer->digest().size(), 64u);
   EXPECT_EQ(tokenizer->digest(), MakeByteTokenizer()->digest());
+}
+
+TEST(ByteTokenizerTest, EndsATextWithALineFeed) {
+  EXPECT_EQ(MakeByteTokenizer()->end_of_text(), 10);
 }
 
 TEST(ByteTokenizerTest, RefusesToDecodeAnIdThatIsNoByte) {
@@ -109,6 +120,31 @@ TEST(TextReaderTest, GivesTheSameIdsWhereverTheTextIsCut) {
 
 TEST(TextReaderTest, GivesWhatTheEncoderKeptBackAtTheEnd) {
   EXPECT_THAT(ReadInPieces(CharacterTokenizer(), {"a\xC3", "\xA9"}), ElementsAre(1, 2));
+}
+
+TEST(TextReaderTest, CountsOneDocumentWhereThereIsText) {
+  const auto tokenizer = MakeByteTokenizer();
+  const auto reader = MakeTextReader(*tokenizer);
+  EXPECT_TRUE(reader->Feed("", NoIds).ok());
+  EXPECT_EQ(reader->documents(), 0);
+  const auto ignore = [](std::span<const int32_t>) { return absl::OkStatus(); };
+  EXPECT_TRUE(reader->Feed("a", ignore).ok());
+  EXPECT_TRUE(reader->Feed("b", ignore).ok());
+  EXPECT_EQ(reader->documents(), 1);
+}
+
+TEST(TextReaderTest, HandsOnIdsInBoundedBatchesAndStopsWhereItIsTold) {
+  const auto tokenizer = MakeByteTokenizer();
+  const auto reader = MakeTextReader(*tokenizer);
+  int batches = 0;
+  const auto stop_at_two = [&](std::span<const int32_t> ids) {
+    EXPECT_LE(ids.size(), 64u * 1024);
+    return ++batches == 2 ? absl::CancelledError("enough") : absl::OkStatus();
+  };
+  EXPECT_EQ(reader->Feed(std::string(1 << 20, 'x'), stop_at_two).code(),
+            absl::StatusCode::kCancelled);
+  EXPECT_EQ(batches, 2);
+  EXPECT_EQ(reader->Finish(NoIds).code(), absl::StatusCode::kCancelled);
 }
 
 TEST(TextReaderTest, GivesNoIdsForNoText) {

@@ -73,12 +73,24 @@ TEST(MetricsTest, HasWhatDashboardsAskForFromTheStart) {
   Metrics metrics("1.2.3");
   metrics.tokens.Increment(12);
   metrics.store_hits.Increment();
-  metrics.loaded_bytes.Set(4096);
+  metrics.SetCheckpoints({.loaded = 2,
+                          .loading = 1,
+                          .bytes = 4096,
+                          .budget_bytes = 8192,
+                          .loads = 5,
+                          .load_failures = 3,
+                          .evictions = 1});
+  metrics.SetCheckpoints({.loaded = 0, .bytes = 4096, .budget_bytes = 8192, .loads = 6});
   EXPECT_THAT(
       Serialize(metrics),
       AllOf(HasSubstr("homolog_tokens_total 12\n"), HasSubstr("homolog_store_hits_total 1\n"),
             HasSubstr("homolog_store_misses_total 0\n"), HasSubstr("homolog_queue_depth 0\n"),
             HasSubstr("homolog_loaded_checkpoints 0\n"), HasSubstr("homolog_loaded_bytes 4096\n"),
+            HasSubstr("homolog_loading_checkpoints 0\n"),
+            HasSubstr("homolog_memory_budget_bytes 8192\n"),
+            HasSubstr("homolog_checkpoint_loads_total 6\n"),
+            HasSubstr("homolog_checkpoint_load_failures_total 3\n"),
+            HasSubstr("homolog_checkpoint_evictions_total 1\n"),
             HasSubstr("homolog_build_info{version=\"1.2.3\"} 1\n")));
 }
 
@@ -92,8 +104,8 @@ TEST(MetricsTest, SaysOfEveryFamilyWhatItIs) {
     helps += line.starts_with("# HELP homolog_") ? 1 : 0;
     types += line.starts_with("# TYPE homolog_") ? 1 : 0;
   }
-  EXPECT_EQ(helps, 10);
-  EXPECT_EQ(types, 10);
+  EXPECT_EQ(helps, 15);
+  EXPECT_EQ(types, 15);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@
 namespace homolog::rpc {
 namespace {
 
+using ::homolog::testing::ReadFile;
 using ::homolog::testing::TemporaryFolder;
 using ::homolog::testing::WriteFile;
 using ::homolog::testing::WriteTinyModel;
@@ -48,7 +50,7 @@ class DatasetBuilderTest : public ::testing::Test {
     return message;
   }
   absl::StatusOr<v1::Dataset> Build(const std::vector<v1::CreateDatasetRequest>& messages) {
-    DatasetBuilder builder(registry_.get(), store_.get());
+    DatasetBuilder builder(registry_.get(), &tokenizers_, store_.get());
     for (const v1::CreateDatasetRequest& message : messages) {
       const absl::Status status = builder.Add(message);
       if (!status.ok()) return status;
@@ -60,8 +62,12 @@ class DatasetBuilderTest : public ::testing::Test {
     return Build({Spec(), Data(text), End(static_cast<int64_t>(text.size()))});
   }
   std::string SpecRefusal() {
-    DatasetBuilder builder(registry_.get(), store_.get());
+    DatasetBuilder builder(registry_.get(), &tokenizers_, store_.get());
     return ErrorReason(builder.Add(Spec()));
+  }
+  static std::string GoldenTokenizer() {
+    return ReadFile(std::string(std::getenv("HOMOLOG_TEST_DATA")) +
+                    "/golden/tokenizer/small_bpe_tokenizer.json");
   }
   bool NothingIsStored() { return store_->ListDatasets(10, "")->records.empty(); }
 
@@ -69,6 +75,7 @@ class DatasetBuilderTest : public ::testing::Test {
   std::unique_ptr<store::Store> store_;
   checkpoints::MemoryDigestMemo memo_;
   std::unique_ptr<checkpoints::Registry> registry_;
+  datasets::TokenizerCache tokenizers_;
   v1::DatasetSpec spec_;
 };
 
@@ -104,7 +111,7 @@ TEST_F(DatasetBuilderTest, GivesBackWhatIsThereForTheSameContent) {
 
 TEST_F(DatasetBuilderTest, IsCompleteOnceItHasMaxTokens) {
   spec_.set_max_tokens(6);
-  DatasetBuilder builder(registry_.get(), store_.get());
+  DatasetBuilder builder(registry_.get(), &tokenizers_, store_.get());
   ASSERT_TRUE(builder.Add(Spec()).ok());
   ASSERT_TRUE(builder.Add(Data("abcde")).ok());
   EXPECT_FALSE(builder.complete());
@@ -176,6 +183,76 @@ TEST_F(DatasetBuilderTest, NamesWhatIsWrongWithTheSpec) {
   WriteFile(folder_ / "models/broken/1/config.json", "{");
   spec_.set_checkpoint("models/broken/checkpoints/1");
   EXPECT_EQ(SpecRefusal(), "CHECKPOINT_INVALID");
+}
+
+TEST_F(DatasetBuilderTest, CountsDocumentsAndNamesTheLargestId) {
+  const auto text = BuildText("abcdezfghi");
+  ASSERT_TRUE(text.ok()) << text.status();
+  EXPECT_EQ(text->document_count(), 1);
+  EXPECT_EQ(text->max_token_id(), 'z');
+  spec_.set_dataset_id("lines");
+  spec_.set_format(v1::UPLOAD_FORMAT_JSONL);
+  const auto lines = BuildText("{\"text\":\"abc\"}\n{\"text\":\"\"}\n{\"text\":\"defg\"}\n");
+  ASSERT_TRUE(lines.ok()) << lines.status();
+  EXPECT_EQ(lines->document_count(), 3);
+  EXPECT_EQ(lines->max_token_id(), 'g');
+  EXPECT_THAT(*store_->ReadTokens("lines", 0, 8),
+              ElementsAre('a', 'b', 'c', '\n', 'd', 'e', 'f', 'g'));
+}
+
+TEST_F(DatasetBuilderTest, ReadsTextThroughTheTokenizerBesideTheModel) {
+  WriteTinyModel(folder_ / "models/bpe/1", {.layers = 1, .context = 8, .vocabulary = 704});
+  spec_.set_checkpoint("models/bpe/checkpoints/1");
+  EXPECT_EQ(SpecRefusal(), "NO_TOKENIZER");
+  WriteFile(folder_ / "models/bpe/1/tokenizer.json", GoldenTokenizer());
+  const auto dataset = BuildText("Hello world<|endoftext|>Hello world");
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  EXPECT_EQ(dataset->tokenizer(), "byte-level-bpe");
+  EXPECT_EQ(dataset->vocabulary_size(), 704);
+  EXPECT_EQ(dataset->max_token_id(), 604);
+  EXPECT_THAT(*store_->ReadTokens("d", 0, 11),
+              ElementsAre(41, 313, 431, 463, 604, 0, 41, 313, 431, 463, 604));
+  EXPECT_EQ(ErrorReason(BuildText("\xFF not UTF-8").status()), "MALFORMED_TEXT");
+  spec_.set_format(v1::UPLOAD_FORMAT_JSONL);
+  EXPECT_EQ(ErrorReason(BuildText("{\"text\":1}").status()), "MALFORMED_JSONL");
+}
+
+TEST_F(DatasetBuilderTest, NeedsAnEndOfTextForJsonLines) {
+  WriteTinyModel(folder_ / "models/bpe/1", {.layers = 1, .context = 8, .vocabulary = 704});
+  std::string file = GoldenTokenizer();
+  for (size_t at; (at = file.find("endoftext")) != file.npos;) file.replace(at, 9, "some-text");
+  WriteFile(folder_ / "models/bpe/1/tokenizer.json", file);
+  spec_.set_checkpoint("models/bpe/checkpoints/1");
+  EXPECT_EQ(SpecRefusal(), "");
+  spec_.set_format(v1::UPLOAD_FORMAT_JSONL);
+  EXPECT_EQ(SpecRefusal(), "NO_END_OF_TEXT");
+}
+
+TEST_F(DatasetBuilderTest, DecompressesWhatIsCompressed) {
+  // gzip of "abcdefghij".
+  const std::string gzip(
+      "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x4b\x4c\x4a\x4e\x49\x4d\x4b\xcf\xc8\xcc"
+      "\x02\x00\x3a\x70\x81\x39\x0a\x00\x00\x00",
+      30);
+  const std::string plain = BuildText("abcdefghij")->sha256();
+  spec_.set_dataset_id("compressed");
+  const auto dataset = BuildText(gzip);
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  EXPECT_EQ(dataset->sha256(), plain);
+  spec_.set_dataset_id("cut");
+  EXPECT_EQ(ErrorReason(BuildText(gzip.substr(0, 25)).status()), "MALFORMED_COMPRESSION");
+}
+
+TEST_F(DatasetBuilderTest, StopsDecompressingABombOnceItHasMaxTokens) {
+  // A zstd frame of a million blocks, each of 128 Ki times one letter.
+  std::string bomb("\x28\xB5\x2F\xFD\x00\x38", 6);
+  for (int i = 0; i < 1000000; ++i) bomb.append("\x02\x00\x10z", 4);
+  ASSERT_LT(bomb.size(), size_t{4} << 20);
+  spec_.set_max_tokens(1000000);
+  const auto dataset = Build({Spec(), Data(bomb)});
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  EXPECT_EQ(dataset->token_count(), 1000000);
+  EXPECT_EQ(dataset->max_token_id(), 'z');
 }
 
 TEST_F(DatasetBuilderTest, RefusesBytesThatAreNoNumpyFile) {
