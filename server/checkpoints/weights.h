@@ -34,7 +34,8 @@ class WeightFiles {
   // Reads nothing but headers.
   absl::Status Check(const engine::Architecture& architecture) const;
   // Every weight that `architecture` needs as float32 on `device`, row-major. Beside the weights it
-  // takes a few megabytes of memory a thread. Throws what libtorch throws.
+  // takes a few megabytes of memory a thread on the CPU, else one weight of host memory. Throws
+  // what libtorch throws.
   absl::StatusOr<engine::Weights> Read(const engine::Architecture& architecture,
                                        at::Device device) const;
 

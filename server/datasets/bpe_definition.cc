@@ -48,11 +48,11 @@ void AddTokens(const BpeDefinition& definition, Canonical& canonical) {
   for (const AddedToken& token : definition.added_tokens) by_id[token.id] = &token;
   canonical.Add(static_cast<int64_t>(by_id.size()));
   for (const auto& [id, token] : by_id) {
-    const bool whole_piece =
-        definition.ignore_merges && definition.vocabulary.contains(token->content);
+    // Then its text is a token of the model, too: a whole piece of it, or one character.
+    const bool is_known = definition.vocabulary.contains(token->content);
     canonical.Add(id).Add(token->content);
     canonical.Add(normalized_matters && token->normalized).Add(token->single_word);
-    canonical.Add(token->lstrip).Add(token->rstrip).Add(whole_piece);
+    canonical.Add(token->lstrip).Add(token->rstrip).Add(is_known);
     // Decides between two normalised tokens that NFC makes equal.
     canonical.Add(definition.nfc && token->normalized && token->special);
   }

@@ -65,7 +65,7 @@ ByteLevelBpe::ByteLevelBpe(const BpeDefinition& definition, BpeModel model,
 
 void ByteLevelBpe::SetTexts(const BpeDefinition& definition) {
   const auto set = [&](int32_t id, std::string text) {
-    if (texts_.size() <= static_cast<size_t>(id)) texts_.resize(id + 1);
+    vocabulary_size_ = std::max<int64_t>(vocabulary_size_, id + 1);
     texts_[id] = std::move(text);
   };
   for (const auto& [text, id] : definition.vocabulary) {
@@ -81,14 +81,15 @@ std::unique_ptr<Encoder> ByteLevelBpe::NewEncoder(const StreamLimits& limits) co
 absl::StatusOr<std::string> ByteLevelBpe::Decode(const std::vector<int32_t>& ids) const {
   std::string text;
   for (const int32_t id : ids) {
-    if (id < 0 || id >= vocabulary_size() || !texts_[id].has_value()) {
+    const auto found = texts_.find(id);
+    if (found == texts_.end()) {
       return MakeError(
           absl::StatusCode::kOutOfRange, "TOKEN_OUT_OF_RANGE",
           absl::StrCat("token id ", id, " has no text; ids of this tokenizer are 0 to ",
                        vocabulary_size() - 1),
           {{"token", absl::StrCat(id)}});
     }
-    text += *texts_[id];
+    text += found->second;
   }
   return text;
 }

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "server/datasets/added_tokens.h"
 #include "server/datasets/bpe_definition.h"
@@ -33,7 +34,7 @@ class ByteLevelBpe : public Tokenizer {
   // Tests stream short texts with small limits.
   std::unique_ptr<Encoder> NewEncoder(const StreamLimits& limits) const;
   absl::StatusOr<std::string> Decode(const std::vector<int32_t>& ids) const override;
-  int64_t vocabulary_size() const override { return static_cast<int64_t>(texts_.size()); }
+  int64_t vocabulary_size() const override { return vocabulary_size_; }
   std::string digest() const override { return digest_; }
   std::string kind() const override { return "byte-level-bpe"; }
   std::optional<int32_t> end_of_text() const override { return end_of_text_; }
@@ -57,7 +58,8 @@ class ByteLevelBpe : public Tokenizer {
   const bool nfc_, add_prefix_space_, use_regex_;
   const std::string digest_;
   const std::optional<int32_t> end_of_text_;
-  std::vector<std::optional<std::string>> texts_;  // bytes by id
+  absl::flat_hash_map<int32_t, std::string> texts_;  // bytes by id
+  int64_t vocabulary_size_ = 0;
 };
 
 }  // namespace homolog::datasets

@@ -23,7 +23,8 @@ struct CheckpointTokenizer {
 // Looks for tokenizer.json, or vocab.json with merges.txt, in `folder` and then in its parent. A
 // model without either whose vocabulary is 256 is byte-level; any other has none, and its data sets
 // come as ids. So do those of a model whose tokenizer cannot be read, or gives ids beyond the
-// model's vocabulary. (A model with more rows than its tokenizer has ids is padded, and fine.)
+// model's vocabulary. UNAVAILABLE (reason FILE_UNREADABLE) where a file is there and cannot be
+// opened. (A model with more rows than its tokenizer has ids is padded, and fine.)
 absl::StatusOr<CheckpointTokenizer> OpenCheckpointTokenizer(const std::string& folder,
                                                             int64_t vocabulary_size);
 

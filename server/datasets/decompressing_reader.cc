@@ -59,8 +59,11 @@ class DecompressingReader : public TokenReader {
 
   absl::Status Decompress(std::string_view bytes, TokenSink sink) {
     if (decompressor_ == nullptr) return inner_->Feed(bytes, sink);
-    return decompressor_->Feed(bytes,
-                               [&](std::string_view piece) { return inner_->Feed(piece, sink); });
+    return decompressor_->Feed(bytes, [&](std::string_view piece) {
+      // A few bytes may stand for gigabytes that give no id.
+      HOMOLOG_RETURN_IF_ERROR(sink({}));
+      return inner_->Feed(piece, sink);
+    });
   }
 
   absl::Status End(TokenSink sink) {

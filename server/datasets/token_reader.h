@@ -17,7 +17,8 @@
 
 namespace homolog::datasets {
 
-// Takes the next ids, a bounded number at a time. What it returns but OK stops the reader at once.
+// Takes the next ids, a bounded number at a time, also none: a reader that works long without an id
+// asks so whether to go on. What it returns but OK stops the reader at once.
 using TokenSink = absl::FunctionRef<absl::Status(std::span<const int32_t> ids)>;
 
 class TokenReader {

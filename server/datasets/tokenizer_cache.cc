@@ -43,14 +43,20 @@ absl::StatusOr<CheckpointTokenizer> TokenizerCache::Lookup(const std::string& fo
   }
   const Entry entry = Read(folder, whole);
   const absl::MutexLock lock(&mutex_);
-  if (!entry.passing) Remember(signature, entry, by_signature_);
+  if (entry.passing) {
+    return MakeError(absl::StatusCode::kUnavailable, "FILE_UNREADABLE",
+                     absl::StrCat("the tokenizer cannot be read now: ", entry.why_none));
+  }
+  Remember(signature, entry, by_signature_);
   return Fit(entry, vocabulary_size);
 }
 
 TokenizerCache::Entry TokenizerCache::Read(const std::string& folder, bool whole) {
   const absl::StatusOr<TokenizerFolder> files = OpenTokenizerFolder(folder);
   if (!files.ok()) {
-    return {.found = true, .why_none = std::string(files.status().message()), .passing = true};
+    return {.found = true,
+            .why_none = std::string(files.status().message()),
+            .passing = absl::IsUnavailable(files.status())};
   }
   if (files->path.empty()) return {};
   Entry entry = ReadContent(*files, whole);

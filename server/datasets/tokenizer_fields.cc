@@ -10,7 +10,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr size_t kMaxFileBytes = 64 << 20;
+constexpr size_t kMaxFileBytes = 32 << 20;
 
 absl::Status WrongType(std::string_view what, const json& value, std::string_view right) {
   return MalformedTokenizer(absl::StrCat(std::string(what), " is of type ", value.type_name(),

@@ -20,7 +20,7 @@ constexpr char kVocab[] = "vocab.json";
 constexpr char kMerges[] = "merges.txt";
 constexpr char kAddedTokens[] = "added_tokens.json";
 constexpr char kConfig[] = "tokenizer_config.json";
-constexpr uintmax_t kMaxFileBytes = 64 << 20;
+constexpr uintmax_t kMaxFileBytes = 32 << 20;
 
 std::array<fs::path, 2> Places(const std::string& folder) {
   // "a/b/" has the parent "a/b".

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "server/engine/layers.h"
+#include "server/engine/vector_math.h"
 
 namespace homolog::engine {
 namespace {
@@ -22,23 +23,36 @@ at::Tensor CausalMask(int64_t positions, const at::Tensor& like) {
       .triu(1);
 }
 
-// One head of one sequence. q, k, v, out: [position, d_head]; mask: [kQueryBlock, kQueryBlock];
-// scores, weights: room for kQueryBlock * position numbers.
+// Weights of scores [row, key] in place, row i of which sees the first `seen_by_first` + i keys.
+void CausalSoftmax(const at::Tensor& scores, int64_t seen_by_first) {
+  const int64_t rows = scores.size(0), keys = scores.size(1);
+  if (scores.scalar_type() != at::kFloat) {
+    const at::Tensor future = CausalMask(rows, scores);
+    scores.narrow(1, keys - rows, rows).add_(future);
+    scores.copy_(at::softmax(scores, -1));
+    return;
+  }
+  float* row = scores.data_ptr<float>();
+  for (int64_t i = 0; i < rows; ++i, row += keys) {
+    SoftmaxLoop(row, seen_by_first + i);
+    std::fill(row + seen_by_first + i, row + keys, 0.0f);
+  }
+}
+
+// One head of one sequence. q, k, v, out: [position, d_head]; scores: room for kQueryBlock *
+// position numbers.
 void AttendHead(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, double scale,
-                const at::Tensor& mask, const at::Tensor& scores, const at::Tensor& weights,
-                const at::Tensor& out) {
+                const at::Tensor& scores, const at::Tensor& out) {
   const int64_t positions = q.size(0);
   for (int64_t first = 0; first < positions; first += kQueryBlock) {
     const int64_t rows = std::min(kQueryBlock, positions - first), seen = first + rows;
     at::Tensor block = scores.narrow(0, 0, rows * seen).view({rows, seen});
-    at::Tensor mixture = weights.narrow(0, 0, rows * seen).view({rows, seen});
     // With beta = 0, what was in the block is not read.
     at::addmm_out(block, block, q.narrow(0, first, rows), k.narrow(0, 0, seen).t(), /*beta=*/0,
                   scale);
-    block.narrow(1, first, rows).add_(mask.narrow(0, 0, rows).narrow(1, 0, rows));
-    at::_softmax_out(mixture, block, -1, /*half_to_float=*/false);
+    CausalSoftmax(block, first + 1);
     at::Tensor result = out.narrow(0, first, rows);
-    at::mm_out(result, mixture, v.narrow(0, 0, seen));
+    at::mm_out(result, block, v.narrow(0, 0, seen));
   }
 }
 
@@ -48,15 +62,13 @@ at::Tensor BlockedCausalAttention(const at::Tensor& q, const at::Tensor& k, cons
                                   double scale) {
   const int64_t batch = q.size(0), positions = q.size(1), heads = q.size(2), d_head = q.size(3);
   const at::Tensor out = at::empty({batch, positions, heads, d_head}, q.options());
-  const at::Tensor mask = CausalMask(std::min(kQueryBlock, positions), q);
   at::parallel_for(0, batch * heads, 1, [&](int64_t begin, int64_t end) {
     const at::NoGradGuard no_grad;
-    const int64_t room = std::min(kQueryBlock, positions) * positions;
-    const at::Tensor scores = at::empty({room}, q.options());
-    const at::Tensor weights = at::empty({room}, q.options());
+    const at::Tensor scores =
+        at::empty({std::min(kQueryBlock, positions) * positions}, q.options());
     for (int64_t i = begin; i < end; ++i) {
       auto head = [&](const at::Tensor& t) { return t.select(0, i / heads).select(1, i % heads); };
-      AttendHead(head(q), head(k), head(v), scale, mask, scores, weights, head(out));
+      AttendHead(head(q), head(k), head(v), scale, scores, head(out));
     }
   });
   return out.view({batch, positions, heads * d_head});

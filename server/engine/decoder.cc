@@ -14,6 +14,7 @@ namespace {
 // as much as the nonlinearities do.
 struct Buffers {
   at::Tensor qkv, attention, pre, post, mlp;
+  std::optional<Rotary> rotary;  // of the pass's positions; absent where positions are embedded
 };
 
 // The sum, in place of `into`, which is a buffer unless gradients are recorded.
@@ -24,12 +25,7 @@ at::Tensor Add(at::Tensor into, const at::Tensor& x) {
 class Decoder : public Model {
  public:
   Decoder(DecoderConfig config, DecoderWeights weights)
-      : config_(std::move(config)), weights_(std::move(weights)) {
-    if (config_.rotary) {
-      rotary_.emplace(config_.rotary->dimensions, config_.rotary->base, shape().context_length,
-                      weights_.token_embedding.options().requires_grad(false));
-    }
-  }
+      : config_(std::move(config)), weights_(std::move(weights)) {}
 
   const ModelDescription& description() const override { return config_.description; }
   at::Device device() const override { return weights_.token_embedding.device(); }
@@ -37,6 +33,10 @@ class Decoder : public Model {
   at::Tensor Hidden(const at::Tensor& tokens, const ForwardOptions& options) const override {
     const int64_t batch = tokens.size(0), positions = tokens.size(1);
     Buffers buffers;
+    if (config_.rotary) {
+      buffers.rotary.emplace(config_.rotary->dimensions, config_.rotary->base, positions,
+                             weights_.token_embedding.options().requires_grad(false));
+    }
     at::Tensor residual = Embed(tokens);  // [batch * position, d_model]
     for (int64_t layer = 0; layer < shape().layers; ++layer) {
       const DecoderBlock& block = weights_.blocks[layer];
@@ -76,9 +76,9 @@ class Decoder : public Model {
                                      : qkv.view({batch, positions, heads, 3, d_head});
     const int64_t kind = by_kind ? 2 : 3;
     const at::Tensor q = split.select(kind, 0), k = split.select(kind, 1);
-    if (rotary_) {
-      rotary_->Turn(q);
-      rotary_->Turn(k);
+    if (buffers.rotary) {
+      buffers.rotary->Turn(q);
+      buffers.rotary->Turn(k);
     }
     const at::Tensor mixed =
         CausalAttention(q, k, split.select(kind, 2), config_.attention_scale[layer]);
@@ -123,7 +123,6 @@ class Decoder : public Model {
 
   const DecoderConfig config_;
   const DecoderWeights weights_;
-  std::optional<Rotary> rotary_;
 };
 
 }  // namespace

@@ -123,11 +123,15 @@ RotaryConfig ReadRotary(const ModelShape& shape, ConfigReader& reader) {
   RefuseScaledPositions(parameters);
   RefuseScaledPositions(scaling);
   RotaryConfig rotary;
-  rotary.base = ReadMoved(
-      {{&reader, "rotary_emb_base"}, {&reader, "rope_theta"}, {&parameters, "rope_theta"}}, 10000);
+  rotary.base = ReadMoved({{&reader, "rotary_emb_base"},
+                           {&reader, "rope_theta"},
+                           {&parameters, "rope_theta"},
+                           {&scaling, "rope_theta"}},
+                          10000);
   const double share = ReadMoved({{&reader, "rotary_pct"},
                                   {&reader, "partial_rotary_factor"},
-                                  {&parameters, "partial_rotary_factor"}},
+                                  {&parameters, "partial_rotary_factor"},
+                                  {&scaling, "partial_rotary_factor"}},
                                  0.25);
   const int64_t d_head = shape.d_model / shape.heads;
   rotary.dimensions = static_cast<int64_t>(std::min(share, 2.0) * static_cast<double>(d_head));

@@ -13,15 +13,15 @@ namespace homolog::engine {
 class Rotary {
  public:
   // Turns the first `dimensions` of a head, rounded up to an even number, at positions below
-  // `context_length`, the pair i by position / base^(2 i / dimensions): as transformers does, also
+  // `positions`, the pair i by position / base^(2 i / dimensions): as transformers does, also
   // for an odd number and with angles in float32.
-  Rotary(int64_t dimensions, double base, int64_t context_length, const at::TensorOptions& options);
+  Rotary(int64_t dimensions, double base, int64_t positions, const at::TensorOptions& options);
 
-  // Turns x [batch, position, head, d_head] in place.
+  // Turns x [batch, position, head, d_head] in place; it has just the positions given.
   void Turn(at::Tensor x) const;
 
  private:
-  at::Tensor cosine_, sine_;  // [context_length, 1, pairs]
+  at::Tensor cosine_, sine_;  // [positions, 1, pairs]
 };
 
 }  // namespace homolog::engine

@@ -61,8 +61,13 @@ absl::Status FillSequenceLength(int64_t context_length, v1::DatasetSpec& spec) {
 }  // namespace
 
 DatasetBuilder::DatasetBuilder(checkpoints::Registry* registry,
-                               datasets::TokenizerCache* tokenizers, store::Store* store)
-    : registry_(registry), tokenizers_(tokenizers), store_(store), upload_(store) {}
+                               datasets::TokenizerCache* tokenizers, store::Store* store,
+                               std::function<bool()> cancelled)
+    : registry_(registry),
+      tokenizers_(tokenizers),
+      store_(store),
+      cancelled_(std::move(cancelled)),
+      upload_(store) {}
 
 absl::Status DatasetBuilder::Add(const v1::CreateDatasetRequest& message) {
   switch (message.part_case()) {
@@ -139,6 +144,7 @@ absl::Status DatasetBuilder::Enough(absl::Status status) const {
 }
 
 absl::Status DatasetBuilder::AppendTokens(std::span<const int32_t> ids) {
+  if (cancelled_()) return absl::CancelledError("the client went away");
   bool enough = false;
   if (const int64_t most = spec_->max_tokens(); most > 0) {
     const auto room = static_cast<size_t>(most - upload_.token_count());

@@ -5,6 +5,7 @@
 #define HOMOLOG_SERVER_RPC_DATASET_BUILDER_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -24,9 +25,10 @@ namespace homolog::rpc {
 
 class DatasetBuilder {
  public:
-  // All outlive the builder.
-  DatasetBuilder(checkpoints::Registry* registry, datasets::TokenizerCache* tokenizers,
-                 store::Store* store);
+  // All outlive the builder. `cancelled` is asked now and then while a piece is worked on.
+  DatasetBuilder(
+      checkpoints::Registry* registry, datasets::TokenizerCache* tokenizers, store::Store* store,
+      std::function<bool()> cancelled = [] { return false; });
 
   // Takes the next message. Errors as DatasetService.CreateDataset says.
   absl::Status Add(const v1::CreateDatasetRequest& message);
@@ -46,6 +48,7 @@ class DatasetBuilder {
   checkpoints::Registry* const registry_;
   datasets::TokenizerCache* const tokenizers_;
   store::Store* const store_;
+  const std::function<bool()> cancelled_;
   std::optional<v1::DatasetSpec> spec_;  // with every default filled in
   int64_t vocabulary_size_ = 0;
   datasets::CheckpointTokenizer tokenizer_;

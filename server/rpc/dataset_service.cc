@@ -20,9 +20,13 @@ namespace {
 // Thread-safety: one read is in flight at a time, so that its members have one user at a time.
 class UploadReactor : public grpc::ServerReadReactor<v1::CreateDatasetRequest> {
  public:
-  UploadReactor(std::unique_ptr<DatasetBuilder> builder, RequestPool* pool, Call call,
-                v1::Dataset* response)
-      : builder_(std::move(builder)), pool_(pool), call_(std::move(call)), response_(response) {
+  UploadReactor(checkpoints::Registry* registry, datasets::TokenizerCache* tokenizers,
+                store::Store* store, RequestPool* pool, Call call, v1::Dataset* response)
+      : builder_(std::make_unique<DatasetBuilder>(registry, tokenizers, store,
+                                                  [this] { return cancelled_.load(); })),
+        pool_(pool),
+        call_(std::move(call)),
+        response_(response) {
     StartRead(&message_);
   }
 
@@ -95,7 +99,7 @@ DatasetService::DatasetService(checkpoints::Registry* registry,
 
 grpc::ServerReadReactor<v1::CreateDatasetRequest>* DatasetService::CreateDataset(
     grpc::CallbackServerContext* context, v1::Dataset* response) {
-  return new UploadReactor(std::make_unique<DatasetBuilder>(registry_, tokenizers_, store_), slow_,
+  return new UploadReactor(registry_, tokenizers_, store_, slow_,
                            Call(context, create_.name, create_.metrics.get()), response);
 }
 

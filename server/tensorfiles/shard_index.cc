@@ -11,7 +11,7 @@
 namespace homolog::tensorfiles {
 namespace {
 
-constexpr size_t kMaxBytes = 64 << 20;
+constexpr size_t kMaxBytes = 8 << 20;
 
 absl::Status Malformed(std::string_view message) {
   return InvalidArgument("MALFORMED_INDEX", message);

@@ -20,7 +20,7 @@ struct ShardIndex {
   std::map<std::string, std::string> files;  // tensor's name to shard's file name
 };
 
-// Reads {"weight_map": {tensor: file}}, at most 64 MiB. Other keys ("metadata") are left alone.
+// Reads {"weight_map": {tensor: file}}, at most 8 MiB. Other keys ("metadata") are left alone.
 // INVALID_ARGUMENT (reason MALFORMED_INDEX) with what is wrong: not JSON, no weight_map or an empty
 // one, more than kMaxShards shards, a file that is no plain name ending in `suffix`
 // (".safetensors") and so might lead out of the folder.

@@ -121,19 +121,6 @@ absl::StatusOr<std::vector<TensorEntry>> ReadShard(const MappedFile& file, const
   return entries;
 }
 
-// Every tensor of the index is in a shard; that it is in no other than its own is known.
-absl::Status CheckComplete(const std::vector<TensorEntry>& entries, const Form& form,
-                           const ShardIndex& index) {
-  std::set<std::string_view> names;
-  for (const TensorEntry& entry : entries) names.insert(entry.name);
-  for (const auto& [tensor, file] : index.files) {
-    if (names.contains(tensor)) continue;
-    return MalformedIndex(form, absl::StrCat("the tensor ", Quoted(tensor), " is not in ",
-                                             Quoted(file), ", where the index says that it is"));
-  }
-  return absl::OkStatus();
-}
-
 struct OpenedFiles {
   std::vector<std::shared_ptr<const MappedFile>> files;
   std::vector<TensorEntry> entries;
@@ -174,7 +161,6 @@ absl::StatusOr<OpenedFiles> OpenShards(const std::string& folder, const Form& fo
     }
     opened.files.push_back(*std::move(file));
   }
-  HOMOLOG_RETURN_IF_ERROR(CheckComplete(opened.entries, form, *index));
   opened.files.push_back(std::move(index_file));
   return opened;
 }

@@ -16,6 +16,18 @@ double MatrixRate(int64_t size, int repetitions) {
   return ProductOperations(size, size, size) / TimeMatrixProduct(size, repetitions).min;
 }
 
+double SustainedMatrixRate(int64_t size, double seconds) {
+  const at::Tensor a = at::randn({size, size}), b = at::randn({size, size});
+  at::Tensor sum = at::zeros({size, size});
+  const double start = Now();
+  int products = 0;
+  do {
+    sum.addmm_(a, b);
+    ++products;
+  } while (Now() - start < seconds);
+  return products * ProductOperations(size, size, size) / (Now() - start);
+}
+
 Timing TimeCopy(int64_t bytes, int repetitions) {
   const at::Tensor from = at::ones({bytes / 4});
   at::Tensor to = at::zeros_like(from);

@@ -16,6 +16,9 @@ Timing TimeMatrixProduct(int64_t size, int repetitions);
 // Floating-point operations a second of the fastest repetition.
 double MatrixRate(int64_t size, int repetitions);
 
+// The mean rate of products in a row for at least `seconds`.
+double SustainedMatrixRate(int64_t size, double seconds);
+
 // Of copying `bytes` bytes of float32 from one buffer to another.
 Timing TimeCopy(int64_t bytes, int repetitions);
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "server/datasets/byte_level_bpe.h"
 #include "server/datasets/token_reader.h"
 #include "server/datasets/tokenizer.h"
 #include "server/datasets/tokenizer_files.h"
@@ -21,7 +22,11 @@ constexpr char kText[] =
 std::vector<int32_t> Encode(const datasets::Tokenizer& tokenizer, std::string_view text,
                             size_t piece) {
   std::vector<int32_t> ids;
-  const std::unique_ptr<datasets::Encoder> encoder = tokenizer.NewEncoder();
+  // Pieces are looked at as they come, not gathered first.
+  datasets::StreamLimits limits;
+  if (piece < text.size()) limits.gathered = 1;
+  const std::unique_ptr<datasets::Encoder> encoder =
+      dynamic_cast<const datasets::ByteLevelBpe&>(tokenizer).NewEncoder(limits);
   for (size_t i = 0; i < text.size(); i += piece) {
     Check(encoder->Encode(text.substr(i, piece), ids).ok());
   }

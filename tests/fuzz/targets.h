@@ -1,5 +1,6 @@
-// What is fuzzed: every parser of bytes from outside. Each takes any bytes, and may do anything but
-// crash, hang, or take memory out of proportion; what it accepts it also uses.
+// What is fuzzed: the parsers of weights, tokenizers and ids from outside. Each takes any bytes,
+// and may do anything but crash, hang, or take memory out of proportion; what it accepts it also
+// uses.
 //
 // Thread-safety: pure functions.
 #ifndef HOMOLOG_TESTS_FUZZ_TARGETS_H_

@@ -68,9 +68,12 @@ TEST_F(CheckpointTokenizerTest, IsNoneWhereTheFileCannotBeRead) {
   ExpectNone(261, {"model/1/tokenizer.json", "Unigram"});
 }
 
-TEST_F(CheckpointTokenizerTest, IsNoneWhereTheFileIsAFolder) {
+// That is no tokenizer to compare data sets with, and may pass.
+TEST_F(CheckpointTokenizerTest, IsUnavailableWhereTheFileCannotBeOpened) {
   std::filesystem::create_directories(folder_ / "model/1/tokenizer.json");
-  ExpectNone(256, {"model/1/tokenizer.json"});
+  const auto tokenizer = OpenCheckpointTokenizer((folder_ / "model/1").string(), 256);
+  EXPECT_TRUE(absl::IsUnavailable(tokenizer.status())) << tokenizer.status();
+  EXPECT_THAT(std::string(tokenizer.status().message()), HasSubstr("regular file"));
 }
 
 TEST_F(CheckpointTokenizerTest, IsNoneWhereTheModelLacksItsIds) {

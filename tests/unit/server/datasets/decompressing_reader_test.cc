@@ -150,6 +150,22 @@ TEST(DecompressingReaderTest, StopsInsideABombAsSoonAsItIsTold) {
   }
 }
 
+// A few kilobytes of nothing but line ends stand for many megabytes.
+TEST(DecompressingReaderTest, AsksWhetherToGoOnWhereNoIdsCome) {
+  const std::unique_ptr<Tokenizer> tokenizer = MakeByteTokenizer();
+  auto jsonl = MakeJsonlReader(*tokenizer);
+  ASSERT_TRUE(jsonl.ok());
+  const auto reader = MakeDecompressingReader(*std::move(jsonl));
+  int asked = 0;
+  const absl::Status status =
+      reader->Feed(Gzip(std::string(64 << 20, '\n')), [&](std::span<const int32_t> ids) {
+        EXPECT_TRUE(ids.empty());
+        return ++asked < 3 ? absl::OkStatus() : absl::CancelledError("enough");
+      });
+  EXPECT_TRUE(absl::IsCancelled(status));
+  EXPECT_EQ(asked, 3);
+}
+
 TEST(DecompressingReaderTest, GivesTheErrorsOfTheInnerReader) {
   const auto reader = MakeDecompressingReader(MakeNpyReader(10));
   const absl::Status status = reader->Feed(Gzip("this is no numpy file"), NoIds);

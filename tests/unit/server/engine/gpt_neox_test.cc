@@ -268,6 +268,16 @@ TEST(GptNeoxTest, RefusesWhatItDoesNotSupportByName) {
   ExpectRefused(without, "intermediate_size", "from 1 to");
 }
 
+// Tables for every position of this context would take 70 gigabytes.
+TEST(GptNeoxTest, MakesNoTablesForPositionsThatNobodyUses) {
+  Json config = With(TinyConfig(), "max_position_embeddings", 1 << 24);
+  config.update({{"hidden_size", 1024}, {"num_attention_heads", 1}, {"rotary_pct", 1.0}});
+  const auto architecture = ParseArchitecture(config);
+  ASSERT_TRUE(architecture.ok()) << architecture.status();
+  const auto model = (*architecture)->Build(RandomWeights(**architecture));
+  EXPECT_EQ(model->Hidden(at::zeros({1, 4}, at::kLong), {}).sizes(), at::IntArrayRef({1, 4, 1024}));
+}
+
 TEST(GptNeoxTest, AcceptsWhatADownloadCarries) {
   Json config = TinyConfig();
   config.update({{"architectures", {"GPTNeoXForCausalLM"}},

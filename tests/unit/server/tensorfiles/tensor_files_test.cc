@@ -129,14 +129,22 @@ TEST_F(TensorFilesTest, HoldsTheIndexAgainstTheShards) {
   ExpectRefused("MALFORMED_INDEX", "says to be in \"s2.safetensors\"");
   Write(index, IndexOf({{"a", one}, {"b", two}}));
   ExpectRefused("MALFORMED_INDEX", "\"c\", which the index does not name");
-  Write(index, IndexOf({{"a", one}, {"b", two}, {"c", one}, {"d", two}}));
-  ExpectRefused("MALFORMED_INDEX", "the tensor \"d\" is not in \"s2.safetensors\"");
   Write(index, IndexOf({{"a", one}, {"b", two}, {"c", one}, {"d", "s3.safetensors"}}));
   ExpectRefused("MALFORMED_INDEX", "the shard \"s3.safetensors\" is not in");
   Write(index, IndexOf({{"a", "../" + one}}));
   ExpectRefused("MALFORMED_INDEX", "model.safetensors.index.json: ");
   Write(index, "{");
   ExpectRefused("MALFORMED_INDEX", "model.safetensors.index.json: ");
+}
+
+// Converters leave copies of tied weights out of the shards, but not out of the index.
+TEST_F(TensorFilesTest, LeavesATensorToTheModelThatOnlyTheIndexNames) {
+  WriteShards("model", ".safetensors", SafetensorsOf);
+  Write("model.safetensors.index.json", IndexOf({{"a", "s1.safetensors"},
+                                                 {"b", "s2.safetensors"},
+                                                 {"c", "s1.safetensors"},
+                                                 {"d", "s2.safetensors"}}));
+  EXPECT_THAT(*Read(), ElementsAre(Pair("a", "1111"), Pair("b", "2222"), Pair("c", "3333")));
 }
 
 TEST_F(TensorFilesTest, RefusesTensorsInTwoShards) {
