@@ -36,6 +36,20 @@ double SecondsSince(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+struct CheckpointFiles {
+  CheckpointConfig config;
+  WeightFiles weights;
+};
+
+// They were looked at before, and may be others by now.
+absl::StatusOr<CheckpointFiles> OpenFiles(const CheckpointInfo& info) {
+  absl::StatusOr<CheckpointConfig> config = ReadConfig(info.folder);
+  if (!config.ok()) return Invalid(info.name, std::string(config.status().message()));
+  absl::StatusOr<WeightFiles> weights = WeightFiles::Open(info.folder);
+  if (!weights.ok()) return Invalid(info.name, std::string(weights.status().message()));
+  return CheckpointFiles{*std::move(config), *std::move(weights)};
+}
+
 }  // namespace
 
 Registry::Registry(Repository repository, at::Device device, int64_t budget_bytes, DigestMemo* memo)
@@ -76,8 +90,8 @@ absl::StatusOr<CheckpointInfo> Registry::Identify(const CheckpointName& name) co
   HOMOLOG_ASSIGN_OR_RETURN(CheckpointInfo info, Describe(name));
   if (info.state == CheckpointState::kFailed) return Invalid(name, info.state_message);
   if (!info.weights_sha256.empty()) return info;
-  HOMOLOG_ASSIGN_OR_RETURN(const CheckpointConfig config, ReadConfig(info.folder));
-  HOMOLOG_ASSIGN_OR_RETURN(const WeightFiles weights, WeightFiles::Open(info.folder));
+  HOMOLOG_ASSIGN_OR_RETURN(const CheckpointFiles files, OpenFiles(info));
+  const auto& [config, weights] = files;
   const absl::Status status = engine::CatchTorch([&]() -> absl::Status {
     HOMOLOG_ASSIGN_OR_RETURN(info.weights_sha256, DigestOf(name, config, weights));
     return absl::OkStatus();
@@ -177,8 +191,8 @@ absl::Status Registry::Reserve(const CheckpointName& name, int64_t bytes) {
 }
 
 absl::StatusOr<CheckpointHandle> Registry::Load(CheckpointInfo info, Entry& entry) const {
-  HOMOLOG_ASSIGN_OR_RETURN(const CheckpointConfig config, ReadConfig(info.folder));
-  HOMOLOG_ASSIGN_OR_RETURN(const WeightFiles files, WeightFiles::Open(info.folder));
+  HOMOLOG_ASSIGN_OR_RETURN(const CheckpointFiles opened, OpenFiles(info));
+  const auto& [config, files] = opened;
   // The files may be others than those that the budget was asked for.
   if (WeightBytes(*config.architecture) != entry.reserved_bytes) {
     return Invalid(info.name, "its files were replaced while it was loaded");

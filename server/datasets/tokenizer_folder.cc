@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/digest.h"
 #include "common/error.h"
+#include "common/git_lfs.h"
 #include "server/datasets/bpe_definition.h"
 #include "server/datasets/tokenizer_files.h"
 
@@ -41,6 +42,8 @@ absl::StatusOr<TokenizerFolder> Open(const fs::path& place, const std::vector<co
   for (const char* name : names) {
     if (!Exists(place / name)) continue;
     HOMOLOG_ASSIGN_OR_RETURN(folder.files[name], MappedFile::Open((place / name).string()));
+    const absl::Status pointer = RefuseLfsPointer(folder.files[name]->bytes());
+    if (!pointer.ok()) return Annotate(pointer, (place / name).string());
     if (const size_t size = folder.files[name]->bytes().size(); size > kMaxFileBytes) {
       return MalformedTokenizer(
           absl::StrCat((place / name).string(), " has ", size, " bytes; at most ", kMaxFileBytes));

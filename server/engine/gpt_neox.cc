@@ -117,6 +117,14 @@ void RefuseScaledPositions(ConfigReader& rope) {
   }
 }
 
+// Where the share of dimensions that turn was found.
+const char* SharesKey(const ConfigReader& reader) {
+  for (const char* key : {"rotary_pct", "partial_rotary_factor", "rope_parameters"}) {
+    if (reader.Has(key)) return key;
+  }
+  return "rope_scaling";
+}
+
 RotaryConfig ReadRotary(const ModelShape& shape, ConfigReader& reader) {
   ConfigReader parameters = reader.Section("rope_parameters");
   ConfigReader scaling = reader.Section("rope_scaling");
@@ -137,7 +145,7 @@ RotaryConfig ReadRotary(const ModelShape& shape, ConfigReader& reader) {
   rotary.dimensions = static_cast<int64_t>(std::min(share, 2.0) * static_cast<double>(d_head));
   // An odd number of dimensions is rounded up: see Rotary.
   if (rotary.dimensions < 1 || rotary.dimensions + rotary.dimensions % 2 > d_head) {
-    reader.Refuse(reader.Has("rotary_pct") ? "rotary_pct" : "rope_parameters",
+    reader.Refuse(SharesKey(reader),
                   absl::StrCat("it turns ", rotary.dimensions, " of the ", d_head,
                                " dimensions of a head; must be pairs, from 1 to ", d_head / 2));
   }

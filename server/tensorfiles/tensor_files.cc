@@ -8,9 +8,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
+#include "common/git_lfs.h"
 #include "common/safetensors.h"
 #include "common/text.h"
-#include "server/tensorfiles/git_lfs.h"
 #include "server/tensorfiles/shard_index.h"
 #include "server/tensorfiles/torch_file.h"
 

@@ -26,8 +26,8 @@ class TensorFiles {
   // NOT_FOUND (reason WEIGHTS_NOT_FOUND) where there is none of them; UNAVAILABLE
   // (FILE_UNREADABLE); INVALID_ARGUMENT with the file and what is wrong in it where:
   // MALFORMED_SAFETENSORS (common/safetensors.h), the reasons of torch_file.h, GIT_LFS_POINTER,
-  // MALFORMED_INDEX also where a shard is missing or the index and the shards disagree on which
-  // tensor is where.
+  // MALFORMED_INDEX also where a shard is missing or holds a tensor that the index does not
+  // say to be there. (A tensor that only the index names is left out: converters do so to copies.)
   static absl::StatusOr<TensorFiles> Open(const std::string& folder);
 
   // A key that changes whenever a file is added to, replaced or written to that Open(folder) would

@@ -41,6 +41,7 @@ Run AddLoad(CLI::App& command);
 Run AddStages(CLI::App& command);
 Run AddCompare(CLI::App& command);
 Run AddQuery(CLI::App& command);
+Run AddTokenize(CLI::App& command);
 
 }  // namespace homolog::bench
 

@@ -26,6 +26,7 @@ constexpr Entry kBenchmarks[] = {
     {"stages", "Where a correlation's time goes, stage by stage", AddStages},
     {"compare", "Correlations of several models, beside the published method", AddCompare},
     {"query", "Universal neurons of a stored correlation", AddQuery},
+    {"tokenize", "Text to token ids, on one core", AddTokenize},
 };
 
 absl::Status RunAndWrite(const Run& run, const CommonFlags& flags, const std::string& json_file) {

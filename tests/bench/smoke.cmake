@@ -1,4 +1,5 @@
-# Runs every benchmark that takes sizes on tiny ones. BENCH: the binary; FOLDER: where to write.
+# Runs every benchmark that takes sizes on tiny ones. BENCH: the binary; FOLDER: where to write;
+# TESTS: the folder tests.
 cmake_minimum_required(VERSION 3.25)
 
 # bench(NAME ARGUMENTS...): runs it and sets `rows` to the list that it wrote.
@@ -41,3 +42,9 @@ bench(query --neurons 1000 --repetitions 1)
 string(JSON neurons GET "${rows}" 0 neurons)
 string(JSON all_found GET "${rows}" 2 found)
 expect(neurons EQUAL 1000 AND all_found EQUAL 1000)
+
+file(COPY_FILE ${TESTS}/golden/tokenizer/small_bpe_tokenizer.json ${FOLDER}/tokenizer.json)
+file(WRITE ${FOLDER}/text "Hello world")
+bench(tokenize --tokenizer ${FOLDER} --text ${FOLDER}/text --repetitions 1)
+string(JSON tokens GET "${rows}" 0 tokens)
+expect(tokens EQUAL 5)

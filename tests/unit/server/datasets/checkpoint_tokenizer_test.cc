@@ -68,6 +68,11 @@ TEST_F(CheckpointTokenizerTest, IsNoneWhereTheFileCannotBeRead) {
   ExpectNone(261, {"model/1/tokenizer.json", "Unigram"});
 }
 
+TEST_F(CheckpointTokenizerTest, SaysHowToFetchWhatGitLeftAPointerTo) {
+  Write("1/tokenizer.json", "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n");
+  ExpectNone(261, {"model/1/tokenizer.json", "git lfs pull"});
+}
+
 // That is no tokenizer to compare data sets with, and may pass.
 TEST_F(CheckpointTokenizerTest, IsUnavailableWhereTheFileCannotBeOpened) {
   std::filesystem::create_directories(folder_ / "model/1/tokenizer.json");

@@ -258,6 +258,7 @@ TEST(GptNeoxTest, RefusesWhatItDoesNotSupportByName) {
                 "must agree");
   ExpectRefused(With(tiny, "rotary_pct", 0.1), "it turns 0 of the 8", "pairs, from 1 to 4");
   ExpectRefused(With(tiny, "rotary_pct", 1e300), "rotary_pct", "pairs");
+  ExpectRefused(With(tiny, "partial_rotary_factor", 2), "\"partial_rotary_factor\" is 2", "pairs");
   ExpectRefused(With(tiny, "rotary_pct", -1), "rotary_pct", "above 0");
   ExpectRefused(With(tiny, "num_attention_heads", 5), "5", "divide hidden_size, which is 24");
   ExpectRefused(With(tiny, "hidden_act", "laplace"), "\"laplace\"", "gelu");
