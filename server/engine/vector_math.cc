@@ -1,13 +1,13 @@
 #include "server/engine/vector_math.h"
 
-#include <algorithm>
 #include <bit>
 
-// The dynamic linker chooses among the clones before a sanitizer is ready for it.
+// By what the processor can do: the names of processors would match these alone. The dynamic linker
+// chooses among the clones before a sanitizer is ready for it.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
     !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define HOMOLOG_FOR_EVERY_WIDTH \
-  __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
+  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define HOMOLOG_FOR_EVERY_WIDTH
 #endif
@@ -35,6 +35,11 @@ namespace {
   return p * std::bit_cast<float>(exponent);
 }
 
+[[gnu::always_inline]] inline float Bounded(float x) {
+  const float above = x < -80.0f ? -80.0f : x;
+  return above > 80.0f ? 80.0f : above;
+}
+
 }  // namespace
 
 HOMOLOG_FOR_EVERY_WIDTH
@@ -43,8 +48,7 @@ void GeluTanhLoop(const float* x, float* y, int64_t count) {
   for (int64_t i = 0; i < count; ++i) {
     const float v = x[i];
     // Beyond 80 the sigmoid is 0 or 1 in float32, times any v that matters.
-    const float twice_u = std::clamp(v * (kLinear + kCubic * v * v), -80.0f, 80.0f);
-    y[i] = v / (1.0f + Exp(-twice_u));
+    y[i] = v / (1.0f + Exp(Bounded(-v * (kLinear + kCubic * v * v))));
   }
 }
 
@@ -52,12 +56,13 @@ HOMOLOG_FOR_EVERY_WIDTH
 void SoftmaxLoop(float* row, int64_t count) {
   float largest = row[0];
 #pragma omp simd reduction(max : largest)
-  for (int64_t i = 0; i < count; ++i) largest = std::max(largest, row[i]);
+  for (int64_t i = 0; i < count; ++i) largest = largest < row[i] ? row[i] : largest;
   float sum = 0;
 #pragma omp simd reduction(+ : sum)
   for (int64_t i = 0; i < count; ++i) {
     const float below = row[i] - largest;
-    const float weight = below < -80.0f ? 0.0f : Exp(std::max(below, -80.0f));
+    const float power = Exp(Bounded(below));
+    const float weight = below < -80.0f ? 0.0f : power;
     row[i] = weight;
     sum += weight;
   }

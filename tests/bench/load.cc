@@ -1,5 +1,6 @@
 // homolog-bench load: a checkpoint from its files into memory, as LoadCheckpoint does.
 #include <ATen/ATen.h>
+#include <malloc.h>
 
 #include <fstream>
 #include <limits>
@@ -43,6 +44,7 @@ struct Loading {
 
 // What the first client of a checkpoint waits for.
 absl::StatusOr<Loading> Load(checkpoints::Registry& registry) {
+  malloc_trim(0);  // what was freed before would be resident already, and filled again unseen
   ResetPeak();
   const int64_t before = ResidentBytes("VmRSS");
   const double start = Now();
