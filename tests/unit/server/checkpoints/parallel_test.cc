@@ -47,7 +47,10 @@ TEST_F(ParallelTest, EachNumberIsCalledOnce) {
 }
 
 TEST_F(ParallelTest, AnExceptionOfABodyComesOut) {
-  EXPECT_THROW(ForEach(8, [](int64_t i) { if (i == 5) throw std::runtime_error("five"); }),
+  EXPECT_THROW(ForEach(8,
+                       [](int64_t i) {
+                         if (i == 5) throw std::runtime_error("five");
+                       }),
                std::runtime_error);
 }
 
