@@ -10,7 +10,7 @@ RUN cmake --preset release -DHOMOLOG_TESTS=OFF -DHOMOLOG_BENCH=OFF \
 
 FROM debian:12-slim
 RUN apt-get update \
- && apt-get install -y --no-install-recommends libtorch1.13 libopenblas0-openmp libgrpc++1.51 \
+ && apt-get install -y --no-install-recommends libtorch1.13 libopenblas0-openmp libdnnl2 libgrpc++1.51 \
       libprotobuf32 libabsl20220623 librocksdb7.8 libprometheus-cpp-core1.0 libcpp-httplib0.11 \
       libgoogle-glog0v6 libisal2 libssl3 libpcre2-8-0 libicu72 zlib1g libzstd1 \
  && rm -rf /var/lib/apt/lists/* \

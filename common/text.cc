@@ -53,12 +53,12 @@ size_t ValidPrefix(std::string_view text) {
 
 }  // namespace
 
-std::string ValidUtf8(std::string_view text) {
+std::string ValidUtf8(std::string_view text, std::string_view replacement) {
   std::string valid;
   valid.reserve(text.size());
   while (!text.empty()) {
     const size_t length = ValidPrefix(text);
-    valid.append(length == 0 ? std::string_view("?") : text.substr(0, length));
+    valid.append(length == 0 ? replacement : text.substr(0, length));
     text.remove_prefix(length == 0 ? 1 : length);
   }
   return valid;

@@ -11,8 +11,8 @@
 
 namespace homolog {
 
-// `text` with every byte that is no part of valid UTF-8 (RFC 3629) replaced by '?'.
-std::string ValidUtf8(std::string_view text);
+// `text` with every byte that is no part of valid UTF-8 (RFC 3629) replaced.
+std::string ValidUtf8(std::string_view text, std::string_view replacement = "?");
 // True where ValidUtf8 would change nothing.
 bool IsValidUtf8(std::string_view text);
 

@@ -99,7 +99,7 @@ absl::StatusOr<v1::RunAblationRequest> RequestOf(const RunArguments& arguments) 
 absl::Status Run(Session& session, const RunArguments& arguments) {
   HOMOLOG_ASSIGN_OR_RETURN(const auto request, RequestOf(arguments));
   return Conclude(session, session.client.RunAblation(request), arguments.no_wait,
-                  [&session](const std::string& result) { return Print(session, result); });
+                  [&session](const auto& results) { return Print(session, results.front()); });
 }
 
 absl::Status List(Session& session, const NoArguments&) {

@@ -2,6 +2,7 @@
 #include <optional>
 
 #include "absl/strings/str_join.h"
+#include "client/cli/correlation_sections.h"
 #include "client/cli/enum_text.h"
 #include "client/cli/flags.h"
 #include "client/cli/follow.h"
@@ -25,6 +26,8 @@ struct ComputeArguments {
   int32_t rotations = 0;
   std::optional<uint64_t> seed;
   std::vector<int32_t> excluded_token_ids;
+  v1::Precision precision = v1::PRECISION_UNSPECIFIED;
+  bool every_reference = false;
   bool no_wait = false;
 };
 
@@ -98,10 +101,36 @@ Table SharesTable(const Correlation& correlation) {
   return table;
 }
 
+void PrintSections(Session& session, const Correlation& correlation) {
+  session.output.PrintForPeople("\n" + AlignedTable(SharesTable(correlation)));
+  for (const std::string& section : CorrelationSections(correlation)) {
+    session.output.PrintForPeople("\n" + section);
+  }
+}
+
 absl::Status Print(Session& session, const std::string& name) {
   HOMOLOG_ASSIGN_OR_RETURN(const Correlation correlation, session.client.GetCorrelation(name));
   session.output.PrintOne(correlation, ShowFields());
-  session.output.PrintForPeople("\n" + AlignedTable(SharesTable(correlation)));
+  PrintSections(session, correlation);
+  return absl::OkStatus();
+}
+
+// Several as a list, for people one after the other.
+absl::Status PrintAll(Session& session, const std::vector<std::string>& names) {
+  if (names.size() == 1) return Print(session, names.front());
+  v1::ListCorrelationsResponse list;
+  for (const std::string& name : names) {
+    HOMOLOG_ASSIGN_OR_RETURN(*list.add_correlations(), session.client.GetCorrelation(name));
+  }
+  if (session.output.format() != Format::kTable) {
+    session.output.PrintList(list, list.correlations(), ShowFields());
+    return absl::OkStatus();
+  }
+  for (const Correlation& correlation : list.correlations()) {
+    session.output.PrintOne(correlation, ShowFields());
+    PrintSections(session, correlation);
+    session.output.PrintForPeople("\n");
+  }
   return absl::OkStatus();
 }
 
@@ -118,6 +147,8 @@ absl::StatusOr<v1::ComputeCorrelationsRequest> RequestOf(const ComputeArguments&
   parameters.set_baseline(arguments.baseline);
   parameters.set_rotations(arguments.rotations);
   parameters.set_seed(arguments.seed.value_or(0));
+  parameters.set_precision(arguments.precision);
+  request.set_every_reference(arguments.every_reference);
   parameters.mutable_excluded_token_ids()->Add(arguments.excluded_token_ids.begin(),
                                                arguments.excluded_token_ids.end());
   return request;
@@ -126,7 +157,7 @@ absl::StatusOr<v1::ComputeCorrelationsRequest> RequestOf(const ComputeArguments&
 absl::Status Compute(Session& session, const ComputeArguments& arguments) {
   HOMOLOG_ASSIGN_OR_RETURN(const auto request, RequestOf(arguments));
   return Conclude(session, session.client.ComputeCorrelations(request), arguments.no_wait,
-                  [&session](const std::string& result) { return Print(session, result); });
+                  [&session](const auto& results) { return PrintAll(session, results); });
 }
 
 absl::Status List(Session& session, const NoArguments&) {
@@ -158,6 +189,10 @@ void AddCompute(CLI::App* noun, Action& chosen) {
   AddFlag(verb, "--seed", &arguments->seed, "Seed of the random matrices (default 0)");
   AddFlag(verb, "--excluded-token-ids", &arguments->excluded_token_ids,
           "Positions with these token ids are not counted");
+  AddEnumFlag(verb, "--precision", &arguments->precision,
+              "How activations are multiplied (default float32)");
+  AddFlag(verb, "--every-reference", &arguments->every_reference,
+          "Every checkpoint named is the reference in turn: as many correlations as checkpoints");
   AddFlag(verb, "--no-wait", &arguments->no_wait, "Print the operation and do not wait for it");
 }
 

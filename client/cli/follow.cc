@@ -1,5 +1,6 @@
 #include "client/cli/follow.h"
 
+#include "absl/strings/str_join.h"
 #include "client/cli/enum_text.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/progress.h"
@@ -16,6 +17,12 @@ std::string TokensText(int64_t tokens, Style style) {
 std::string StageOf(const v1::Operation& operation) {
   const std::string& stage = operation.progress().stage();
   return stage.empty() ? EnumText(operation.state()) : stage;
+}
+
+// `result` alone from a server that has one result per operation.
+std::vector<std::string> ResultsOf(const v1::Operation& operation) {
+  if (operation.results().empty()) return {operation.result()};
+  return {operation.results().begin(), operation.results().end()};
 }
 
 }  // namespace
@@ -38,7 +45,7 @@ const Fields<v1::Operation>& OperationFields() {
           .Add("create_time",
                [](const Operation& o, Style s) { return TimeText(o.create_time(), s); })
           .Add("end_time", [](const Operation& o, Style s) { return TimeText(o.end_time(), s); })
-          .Add("result", [](const Operation& o, Style) { return o.result(); })
+          .Add("result", [](const Operation& o, Style) { return absl::StrJoin(ResultsOf(o), ","); })
           .Add("error", [](const Operation& o, Style) { return o.error().message(); }));
   return *fields;
 }
@@ -59,8 +66,9 @@ absl::StatusOr<v1::Operation> Follow(Session& session, const std::string& name) 
   });
 }
 
-absl::Status Conclude(Session& session, const absl::StatusOr<v1::Operation>& started, bool no_wait,
-                      const std::function<absl::Status(const std::string&)>& print_result) {
+absl::Status Conclude(
+    Session& session, const absl::StatusOr<v1::Operation>& started, bool no_wait,
+    const std::function<absl::Status(const std::vector<std::string>&)>& print_results) {
   HOMOLOG_RETURN_IF_ERROR(started.status());
   if (no_wait) {
     session.output.PrintOne(*started, OperationFields());
@@ -71,7 +79,7 @@ absl::Status Conclude(Session& session, const absl::StatusOr<v1::Operation>& sta
     HOMOLOG_ASSIGN_OR_RETURN(operation, Follow(session, started->name()));
   }
   HOMOLOG_RETURN_IF_ERROR(client::OperationError(operation));
-  return print_result(operation.result());
+  return print_results(ResultsOf(operation));
 }
 
 }  // namespace homolog::cli

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -22,9 +23,10 @@ const Fields<v1::Operation>& OperationFields();
 absl::StatusOr<v1::Operation> Follow(Session& session, const std::string& name);
 
 // Ends a command that has started an operation: with `no_wait` prints it; otherwise waits for it
-// and, where it succeeded, prints its result by `print_result` (given the result's name).
-absl::Status Conclude(Session& session, const absl::StatusOr<v1::Operation>& started, bool no_wait,
-                      const std::function<absl::Status(const std::string&)>& print_result);
+// and, where it succeeded, prints its results by `print_results` (given their names; at least one).
+absl::Status Conclude(
+    Session& session, const absl::StatusOr<v1::Operation>& started, bool no_wait,
+    const std::function<absl::Status(const std::vector<std::string>&)>& print_results);
 
 // The words for Ctrl-C while waiting for the operation.
 std::string HowToComeBack(const std::string& operation);

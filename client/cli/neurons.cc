@@ -1,6 +1,7 @@
 #include <optional>
 
 #include "client/cli/flags.h"
+#include "client/cli/neuron_verbs.h"
 #include "client/cli/nouns.h"
 #include "common/error.h"
 #include "common/resource_names.h"
@@ -120,7 +121,7 @@ absl::Status Query(Session& session, const QueryArguments& arguments) {
 }  // namespace
 
 void AddNeurons(CLI::App& app, Action& chosen) {
-  CLI::App* noun = AddNoun(app, "neurons", "Universal neurons");
+  CLI::App* noun = AddNoun(app, "neurons", "Universal neurons, one neuron, all neurons");
   const auto [verb, arguments] = AddVerb<QueryArguments>(
       noun, "query", "List a correlation's reference neurons by excess correlation", chosen, Query);
   Require(AddFlag(verb, "--correlation", &arguments->correlation, "Correlation to read"));
@@ -134,6 +135,8 @@ void AddNeurons(CLI::App& app, Action& chosen) {
   AddFlag(verb, "--page-size", &arguments->page_size,
           "Largest number of neurons to print (default 50); 0: all");
   AddFlag(verb, "--page-token", &arguments->page_token, "Continue after an earlier page");
+  AddNeuronsShow(noun, chosen);
+  AddNeuronsTable(noun, chosen);
 }
 
 }  // namespace homolog::cli

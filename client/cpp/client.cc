@@ -34,6 +34,20 @@ auto EveryPage(Request request, const List& list) -> decltype(list(request)) {
   return all;
 }
 
+// Calls `list` for page after page and hands each to `sink`.
+template <typename Request, typename List, typename Sink>
+absl::Status PageByPage(Request& request, const List& list, const Sink& sink) {
+  while (true) {
+    HOMOLOG_ASSIGN_OR_RETURN(const auto page, list(request));
+    HOMOLOG_RETURN_IF_ERROR(sink(page));
+    if (page.next_page_token().empty()) return absl::OkStatus();
+    if (page.next_page_token() == request.page_token()) {
+      return DataLoss("ENDLESS_LIST", "the server gave the same page token twice");
+    }
+    request.set_page_token(page.next_page_token());
+  }
+}
+
 }  // namespace
 
 bool HasEnded(const v1::Operation& operation) {
@@ -129,15 +143,23 @@ absl::StatusOr<v1::QueryUniversalNeuronsResponse> Client::QueryUniversalNeurons(
 
 absl::Status Client::QueryEveryPage(v1::QueryUniversalNeuronsRequest request,
                                     const MessageSink<v1::QueryUniversalNeuronsResponse>& sink) {
-  while (true) {
-    HOMOLOG_ASSIGN_OR_RETURN(const auto page, connection_->QueryUniversalNeurons(request));
-    HOMOLOG_RETURN_IF_ERROR(sink(page));
-    if (page.next_page_token().empty()) return absl::OkStatus();
-    if (page.next_page_token() == request.page_token()) {
-      return DataLoss("ENDLESS_LIST", "the server gave the same page token twice");
-    }
-    request.set_page_token(page.next_page_token());
-  }
+  return PageByPage(
+      request, [this](const auto& page) { return connection_->QueryUniversalNeurons(page); }, sink);
+}
+
+absl::StatusOr<v1::NeuronDetail> Client::GetNeuron(const v1::GetNeuronRequest& request) {
+  return connection_->GetNeuron(request);
+}
+
+absl::StatusOr<v1::GetNeuronTableResponse> Client::GetNeuronTable(
+    const v1::GetNeuronTableRequest& request) {
+  return connection_->GetNeuronTable(request);
+}
+
+absl::Status Client::GetNeuronTableEveryPage(v1::GetNeuronTableRequest request,
+                                             const MessageSink<v1::GetNeuronTableResponse>& sink) {
+  return PageByPage(
+      request, [this](const auto& page) { return connection_->GetNeuronTable(page); }, sink);
 }
 
 absl::StatusOr<v1::Operation> Client::RunAblation(const v1::RunAblationRequest& request) {

@@ -67,6 +67,14 @@ class Client {
   absl::Status QueryEveryPage(v1::QueryUniversalNeuronsRequest request,
                               const MessageSink<v1::QueryUniversalNeuronsResponse>& sink);
 
+  absl::StatusOr<v1::NeuronDetail> GetNeuron(const v1::GetNeuronRequest& request);
+  // One page.
+  absl::StatusOr<v1::GetNeuronTableResponse> GetNeuronTable(
+      const v1::GetNeuronTableRequest& request);
+  // As QueryEveryPage.
+  absl::Status GetNeuronTableEveryPage(v1::GetNeuronTableRequest request,
+                                       const MessageSink<v1::GetNeuronTableResponse>& sink);
+
   absl::StatusOr<v1::Operation> RunAblation(const v1::RunAblationRequest& request);
   absl::StatusOr<v1::Ablation> GetAblation(const std::string& name);
   absl::StatusOr<v1::ListAblationsResponse> ListAblations();

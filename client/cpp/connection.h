@@ -56,6 +56,9 @@ class Connection {
       const v1::ListCorrelationsRequest& request) = 0;
   virtual absl::StatusOr<v1::QueryUniversalNeuronsResponse> QueryUniversalNeurons(
       const v1::QueryUniversalNeuronsRequest& request) = 0;
+  virtual absl::StatusOr<v1::NeuronDetail> GetNeuron(const v1::GetNeuronRequest& request) = 0;
+  virtual absl::StatusOr<v1::GetNeuronTableResponse> GetNeuronTable(
+      const v1::GetNeuronTableRequest& request) = 0;
   virtual absl::StatusOr<v1::Operation> RunAblation(const v1::RunAblationRequest& request) = 0;
   virtual absl::StatusOr<v1::Ablation> GetAblation(const v1::GetAblationRequest& request) = 0;
   virtual absl::StatusOr<v1::ListAblationsResponse> ListAblations(

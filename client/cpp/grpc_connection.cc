@@ -110,6 +110,13 @@ class GrpcConnection : public Connection {
       const v1::QueryUniversalNeuronsRequest& request) override {
     return Call(*analysis_, &Analysis::QueryUniversalNeurons, request, options_.call_timeout);
   }
+  absl::StatusOr<v1::NeuronDetail> GetNeuron(const v1::GetNeuronRequest& request) override {
+    return Call(*analysis_, &Analysis::GetNeuron, request, options_.call_timeout);
+  }
+  absl::StatusOr<v1::GetNeuronTableResponse> GetNeuronTable(
+      const v1::GetNeuronTableRequest& request) override {
+    return Call(*analysis_, &Analysis::GetNeuronTable, request, options_.call_timeout);
+  }
   absl::StatusOr<v1::Operation> RunAblation(const v1::RunAblationRequest& request) override {
     return Call(*analysis_, &Analysis::RunAblation, request, options_.weights_timeout);
   }

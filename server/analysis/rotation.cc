@@ -4,23 +4,40 @@
 #include <ATen/Parallel.h>
 
 #include <cmath>
-#include <numbers>
 
+#include "server/analysis/gaussian_loop.h"
 #include "server/analysis/random.h"
 
 namespace homolog::analysis {
 namespace {
 
-// [rows, columns] float64 of independent standard normal numbers (Box and Muller 1958).
-at::Tensor GaussianMatrix(int64_t rows, int64_t columns, uint64_t key) {
-  at::Tensor matrix = at::empty({rows, columns}, at::kDouble);
-  double* out = matrix.data_ptr<double>();
+// Calls `row(i)` for all rows, on several threads.
+template <typename Row>
+void ForEachRow(int64_t rows, const Row& row) {
   at::parallel_for(0, rows, 16, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin * columns; i < end * columns; ++i) {
-      const double radius = std::sqrt(-2.0 * std::log(UniformFromBits(RandomBits(key, 2 * i))));
-      const double angle = 2 * std::numbers::pi * UniformFromBits(RandomBits(key, 2 * i + 1));
-      out[i] = radius * std::cos(angle);
-    }
+    for (int64_t i = begin; i < end; ++i) row(i);
+  });
+}
+
+// [size, size] float32 of independent standard normal numbers. A row of odd length leaves its last
+// number out.
+at::Tensor GaussianMatrix(int64_t size, uint64_t key) {
+  const int64_t even = size + size % 2;
+  at::Tensor matrix = at::empty({size, even}, at::kFloat);
+  float* const out = matrix.data_ptr<float>();
+  ForEachRow(size, [&](int64_t i) {
+    GaussianLoop(key, static_cast<uint64_t>(i * even), even, out + i * even);
+  });
+  return even == size ? matrix : matrix.narrow(1, 0, size).contiguous();
+}
+
+at::Tensor RowsOfLengthOne(at::Tensor matrix) {
+  const int64_t size = matrix.size(1);
+  float* const out = matrix.data_ptr<float>();
+  ForEachRow(matrix.size(0), [&](int64_t i) {
+    float* const row = out + i * size;
+    const auto scale = static_cast<float>(1 / std::sqrt(SumOfSquaresLoop(row, size)));
+    for (int64_t j = 0; j < size; ++j) row[j] *= scale;
   });
   return matrix;
 }
@@ -36,11 +53,9 @@ at::Tensor RandomRotation(BaselineKind kind, int64_t size, uint64_t seed, int64_
                           int64_t layer) {
   const uint64_t key =
       RandomKey({seed, static_cast<uint64_t>(rotation), static_cast<uint64_t>(layer)});
-  const at::Tensor gaussian = GaussianMatrix(size, size, key);
-  const at::Tensor matrix = kind == BaselineKind::kOrthogonal
-                                ? HaarOrthogonal(gaussian)
-                                : gaussian / gaussian.norm(2, 1, true);
-  return matrix.to(at::kFloat);
+  const at::Tensor gaussian = GaussianMatrix(size, key);
+  return kind == BaselineKind::kOrthogonal ? HaarOrthogonal(gaussian.to(at::kDouble)).to(at::kFloat)
+                                           : RowsOfLengthOne(gaussian);
 }
 
 }  // namespace homolog::analysis

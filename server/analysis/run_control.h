@@ -9,15 +9,19 @@
 
 namespace homolog::analysis {
 
+struct CorrelationPlan;
+
 // Thread-safety: the computation calls from its own thread only.
 class RunControl {
  public:
   virtual ~RunControl() = default;
   // Asked between batches: anything but OK ends the computation with that status.
   virtual absl::Status Check() { return absl::OkStatus(); }
+  // How a correlation goes about it, said before it begins; again where it must begin anew.
+  virtual void OnPlan(const CorrelationPlan& /*plan*/) {}
   // What begins now, for people.
   virtual void OnStage(std::string_view /*stage*/) {}
-  // Tokens that will go through a model in all, said once before the first.
+  // Tokens that will go through a model in all, said before the first.
   virtual void OnTotalTokens(int64_t /*tokens*/) {}
   // `tokens` more went through a model.
   virtual void OnTokens(int64_t /*tokens*/) {}

@@ -2,15 +2,7 @@
 
 #include <bit>
 
-// By what the processor can do: the names of processors would match these alone. The dynamic linker
-// chooses among the clones before a sanitizer is ready for it.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
-    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define HOMOLOG_FOR_EVERY_WIDTH \
-  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define HOMOLOG_FOR_EVERY_WIDTH
-#endif
+#include "server/engine/vector_widths.h"
 
 namespace homolog::engine {
 namespace {

@@ -2,6 +2,7 @@
 
 #include <google/protobuf/util/time_util.h>
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <utility>
@@ -11,6 +12,7 @@
 #include "common/resource_names.h"
 #include "server/analysis/universality.h"
 #include "server/operations/correlation_request.h"
+#include "server/operations/plan_proto.h"
 #include "server/operations/stored_tokens.h"
 #include "server/operations/timing.h"
 #include "server/results/result_codec.h"
@@ -45,28 +47,51 @@ void AddShares(const analysis::CorrelationResult& result, int64_t layers,
   }
 }
 
-v1::Correlation Manifest(const CorrelationInputs& inputs, const analysis::CorrelationResult& result,
-                         const std::string& operation, const Stopwatch& stopwatch) {
+// What a correlation of this operation is described by.
+struct Computation {
+  const CorrelationInputs& inputs;
+  const std::string& operation;
+  v1::CorrelationPlan plan;
+  Stopwatch stopwatch;
+};
+
+void AddPartner(const checkpoints::CheckpointInfo& checkpoint,
+                const analysis::PairCorrelations& pair, v1::Correlation& manifest) {
+  v1::ResultCheckpoint& partner = *manifest.add_partners();
+  partner = ResultCheckpointProto(checkpoint);
+  partner.set_dead_neurons(pair.partner_dead);
+  v1::PairSummary& summary = *manifest.add_pairs();
+  summary.mutable_error()->set_pair_count(pair.error.pairs);
+  summary.mutable_error()->set_max_abs(pair.error.max_abs);
+  summary.mutable_error()->set_mean_abs(pair.error.mean_abs);
+  summary.mutable_layer_similarity()->Add(pair.layer_similarity.begin(),
+                                          pair.layer_similarity.end());
+}
+
+// Of the result whose reference is checkpoint number `reference`.
+v1::Correlation Manifest(const Computation& computation, size_t reference,
+                         const analysis::CorrelationResult& result) {
+  const CorrelationInputs& inputs = computation.inputs;
   v1::Correlation manifest;
-  manifest.set_name(FormatName(kCorrelations, inputs.id));
-  *manifest.mutable_reference() = ResultCheckpointProto(inputs.reference);
+  manifest.set_name(FormatName(kCorrelations, inputs.ids[reference]));
+  *manifest.mutable_reference() = ResultCheckpointProto(inputs.checkpoints[reference]);
   int64_t dead = 0;
   for (const uint8_t flag : result.dead) dead += flag;
   manifest.mutable_reference()->set_dead_neurons(dead);
-  for (size_t i = 0; i < inputs.partners.size(); ++i) {
-    v1::ResultCheckpoint& partner = *manifest.add_partners();
-    partner = ResultCheckpointProto(inputs.partners[i]);
-    partner.set_dead_neurons(result.partners[i].partner_dead);
+  size_t partner = 0;
+  for (size_t i = 0; i < inputs.checkpoints.size(); ++i) {
+    if (i != reference) AddPartner(inputs.checkpoints[i], result.partners[partner++], manifest);
   }
   manifest.set_dataset(inputs.dataset.name());
   manifest.set_dataset_sha256(inputs.dataset.sha256());
   *manifest.mutable_parameters() = inputs.parameters;
   manifest.set_counted_positions(result.counted_positions);
   manifest.set_excluded_positions(result.excluded_positions);
-  AddShares(result, inputs.reference.description->shape.layers, manifest);
-  manifest.set_operation(operation);
-  *manifest.mutable_create_time() = stopwatch.now();
-  *manifest.mutable_duration() = stopwatch.elapsed();
+  AddShares(result, inputs.checkpoints[reference].description->shape.layers, manifest);
+  manifest.set_operation(computation.operation);
+  *manifest.mutable_create_time() = computation.stopwatch.now();
+  *manifest.mutable_duration() = computation.stopwatch.elapsed();
+  *manifest.mutable_plan() = computation.plan;
   return manifest;
 }
 
@@ -75,42 +100,69 @@ absl::StatusOr<std::vector<checkpoints::CheckpointHandle>> AcquireAll(
     const AnalysisContext& context, const CorrelationInputs& inputs,
     analysis::RunControl& control) {
   std::vector<checkpoints::CheckpointHandle> handles;
-  std::vector<const checkpoints::CheckpointInfo*> wanted = {&inputs.reference};
-  for (const checkpoints::CheckpointInfo& partner : inputs.partners) wanted.push_back(&partner);
-  for (const checkpoints::CheckpointInfo* checkpoint : wanted) {
+  for (const checkpoints::CheckpointInfo& checkpoint : inputs.checkpoints) {
     HOMOLOG_RETURN_IF_ERROR(control.Check());
     HOMOLOG_ASSIGN_OR_RETURN(checkpoints::CheckpointHandle handle,
-                             AcquireUnchanged(context, *checkpoint));
+                             AcquireUnchanged(context, checkpoint));
     handles.push_back(std::move(handle));
   }
   return handles;
 }
 
+// Passes everything on, and remembers the plan.
+class PlanKeeper : public analysis::RunControl {
+ public:
+  explicit PlanKeeper(analysis::RunControl& control) : control_(control) {}
+  absl::Status Check() override { return control_.Check(); }
+  void OnPlan(const analysis::CorrelationPlan& plan) override {
+    plan_ = PlanProto(plan);
+    control_.OnPlan(plan);
+  }
+  void OnStage(std::string_view stage) override { control_.OnStage(stage); }
+  void OnTotalTokens(int64_t tokens) override { control_.OnTotalTokens(tokens); }
+  void OnTokens(int64_t tokens) override { control_.OnTokens(tokens); }
+  const v1::CorrelationPlan& plan() const { return plan_; }
+
+ private:
+  analysis::RunControl& control_;
+  v1::CorrelationPlan plan_;
+};
+
+// A former process may have stored the result and died before it said so. One that is damaged is
+// computed anew.
+bool IsStored(const AnalysisContext& context, const std::string& id) {
+  const auto stored = results::ReadCorrelation(*context.store, id);
+  return stored.ok() && results::ReadColumns(*context.store, id, *stored).ok();
+}
+
 absl::Status Run(const AnalysisContext& context, const CorrelationInputs& inputs,
                  const std::string& operation, analysis::RunControl& control) {
-  // A former process may have stored the result and died before it said so.
-  // One that is damaged is computed anew.
-  if (const auto stored = results::ReadCorrelation(*context.store, inputs.id);
-      stored.ok() && results::ReadColumns(*context.store, inputs.id, *stored).ok()) {
-    return absl::OkStatus();
-  }
-  const Stopwatch stopwatch;
-  control.OnStage("loading checkpoints");
+  const auto stored = [&](const std::string& id) { return IsStored(context, id); };
+  if (std::all_of(inputs.ids.begin(), inputs.ids.end(), stored)) return absl::OkStatus();
+  Computation computation{inputs, operation, {}, {}};
+  PlanKeeper keeper(control);
+  keeper.OnStage("loading checkpoints");
   HOMOLOG_ASSIGN_OR_RETURN(const std::vector<checkpoints::CheckpointHandle> handles,
-                           AcquireAll(context, inputs, control));
-  std::vector<const engine::Model*> partners;
-  for (size_t i = 1; i < handles.size(); ++i) partners.push_back(handles[i]->model.get());
+                           AcquireAll(context, inputs, keeper));
+  std::vector<const engine::Model*> models;
+  for (const checkpoints::CheckpointHandle& handle : handles) models.push_back(handle->model.get());
   HOMOLOG_ASSIGN_OR_RETURN(const std::string dataset_id,
                            ParseName(kDatasets, inputs.dataset.name()));
   const StoredTokens tokens(*context.store, dataset_id, inputs.dataset);
-  HOMOLOG_ASSIGN_OR_RETURN(
-      const analysis::CorrelationResult result,
-      analysis::ComputeCorrelations(*handles[0]->model, partners, tokens, inputs.options, control));
+  HOMOLOG_ASSIGN_OR_RETURN(analysis::CorrelationSet set,
+                           analysis::ComputeCorrelations(models, tokens, inputs.options, keeper));
   control.OnStage("storing");
   HOMOLOG_RETURN_IF_ERROR(CheckUnchanged(*context.store, inputs.dataset));
-  return context.store->PutResult(
-      kCorrelations, inputs.id, Manifest(inputs, result, operation, stopwatch).SerializeAsString(),
-      results::EncodeColumns(result));
+  computation.plan = keeper.plan();
+  for (size_t i = 0; i < set.results.size(); ++i) {
+    if (IsStored(context, inputs.ids[i])) continue;  // asked for alone before
+    const std::string manifest = Manifest(computation, i, set.results[i]).SerializeAsString();
+    const std::vector<store::Blob> columns = results::EncodeColumns(set.results[i]);
+    set.results[i] = {};  // hundreds of megabytes, in the columns now
+    HOMOLOG_RETURN_IF_ERROR(
+        context.store->PutResult(kCorrelations, inputs.ids[i], manifest, columns));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -121,7 +173,12 @@ absl::StatusOr<Job> PrepareCorrelation(const AnalysisContext& context,
   const auto inputs = std::make_shared<const CorrelationInputs>(std::move(validated));
   Job job;
   job.kind = std::string(kCorrelationKind);
-  job.result = FormatName(kCorrelations, inputs->id);
+  job.result = FormatName(kCorrelations, inputs->ids[0]);
+  if (request.every_reference()) {
+    for (const std::string& id : inputs->ids) {
+      job.results.push_back(FormatName(kCorrelations, id));
+    }
+  }
   job.request = request.SerializeAsString();
   job.run = [context, inputs](const std::string& operation, analysis::RunControl& control) {
     return Run(context, *inputs, operation, control);

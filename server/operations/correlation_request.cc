@@ -6,6 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
+#include "server/analysis/correlation_plan.h"
+#include "server/analysis/products.h"
 #include "server/operations/stored_tokens.h"
 #include "server/results/request_digest.h"
 
@@ -17,7 +19,7 @@ constexpr int kMostRotations = 1000;
 constexpr int kMostExcludedIds = 1000;
 
 // A change that changes a number of a result changes this.
-constexpr std::string_view kAlgorithm = "correlation/1";
+constexpr std::string_view kAlgorithm = "correlation/2";
 
 absl::Status InvalidEnum(const char* field, int value, const char* right) {
   return InvalidArgument("INVALID_PARAMETER",
@@ -32,6 +34,9 @@ absl::Status ReadEnums(v1::CorrelationParameters& parameters,
   if (parameters.baseline() == v1::BASELINE_UNSPECIFIED) {
     parameters.set_baseline(v1::BASELINE_GAUSSIAN);
   }
+  if (parameters.precision() == v1::PRECISION_UNSPECIFIED) {
+    parameters.set_precision(v1::PRECISION_FLOAT32);
+  }
   if (!v1::Site_IsValid(parameters.site())) {
     return InvalidEnum("site", parameters.site(), "MLP_POST or MLP_PRE");
   }
@@ -41,6 +46,9 @@ absl::Status ReadEnums(v1::CorrelationParameters& parameters,
   if (!v1::Baseline_IsValid(parameters.baseline())) {
     return InvalidEnum("baseline", parameters.baseline(), "GAUSSIAN or ORTHOGONAL");
   }
+  if (!v1::Precision_IsValid(parameters.precision())) {
+    return InvalidEnum("precision", parameters.precision(), "FLOAT32, BFLOAT16 or TF32");
+  }
   options.site =
       parameters.site() == v1::SITE_MLP_PRE ? engine::Site::kMlpPre : engine::Site::kMlpPost;
   options.pairing = parameters.pairing() == v1::PAIRING_SAME_INDEX ? analysis::Pairing::kSameIndex
@@ -48,6 +56,10 @@ absl::Status ReadEnums(v1::CorrelationParameters& parameters,
   options.baseline = parameters.baseline() == v1::BASELINE_ORTHOGONAL
                          ? analysis::BaselineKind::kOrthogonal
                          : analysis::BaselineKind::kGaussian;
+  options.precision =
+      parameters.precision() == v1::PRECISION_BFLOAT16 ? analysis::Precision::kBfloat16
+      : parameters.precision() == v1::PRECISION_TF32   ? analysis::Precision::kTf32
+                                                       : analysis::Precision::kFloat32;
   return absl::OkStatus();
 }
 
@@ -86,7 +98,7 @@ absl::Status ReadParameters(CorrelationInputs& inputs) {
   if (parameters.rotations() == 0) parameters.set_rotations(1);
   inputs.options.rotations = parameters.rotations();
   inputs.options.seed = parameters.seed();
-  return ReadExcludedIds(inputs.reference.description->shape.vocabulary_size, parameters,
+  return ReadExcludedIds(inputs.checkpoints[0].description->shape.vocabulary_size, parameters,
                          inputs.options);
 }
 
@@ -111,38 +123,44 @@ absl::Status CheckPartnerNames(const v1::ComputeCorrelationsRequest& request) {
 }
 
 absl::Status CheckShapes(const CorrelationInputs& inputs) {
-  const engine::ModelShape& reference = inputs.reference.description->shape;
-  for (const checkpoints::CheckpointInfo& partner : inputs.partners) {
+  const checkpoints::CheckpointInfo& first = inputs.checkpoints[0];
+  const engine::ModelShape& reference = first.description->shape;
+  for (const checkpoints::CheckpointInfo& partner : inputs.checkpoints) {
     const engine::ModelShape& shape = partner.description->shape;
     if (inputs.options.pairing == analysis::Pairing::kSameIndex &&
         (shape.layers != reference.layers || shape.d_mlp != reference.d_mlp)) {
       return InvalidArgument(
           "SHAPE_MISMATCH",
-          absl::StrCat("same_index pairing needs equal shapes: ", inputs.reference.name.ToString(),
-                       " has ", reference.layers, " layers of ", reference.d_mlp, " neurons, ",
+          absl::StrCat("same_index pairing needs equal shapes: ", first.name.ToString(), " has ",
+                       reference.layers, " layers of ", reference.d_mlp, " neurons, ",
                        partner.name.ToString(), " has ", shape.layers, " of ", shape.d_mlp));
     }
   }
   return absl::OkStatus();
 }
 
-absl::Status CheckBudget(const AnalysisContext& context, const CorrelationInputs& inputs) {
-  std::vector<engine::ModelShape> shapes;
-  int64_t weights = inputs.reference.parameter_count;
-  for (const checkpoints::CheckpointInfo& partner : inputs.partners) {
-    shapes.push_back(partner.description->shape);
-    weights += partner.parameter_count;
+// What the weights leave of the budget is the correlation's; refuses what does not fit at all.
+absl::Status SetMemory(const AnalysisContext& context, CorrelationInputs& inputs) {
+  analysis::PlanRequest request;
+  int64_t weights = 0;
+  for (const checkpoints::CheckpointInfo& checkpoint : inputs.checkpoints) {
+    request.models.push_back(checkpoint.description->shape);
+    weights += checkpoint.parameter_count * static_cast<int64_t>(sizeof(float));
   }
-  return CheckMemory(context, weights * static_cast<int64_t>(sizeof(float)) +
-                                  analysis::CorrelationBytes(inputs.reference.description->shape,
-                                                             shapes, inputs.options));
+  HOMOLOG_RETURN_IF_ERROR(CheckMemory(context, weights));
+  inputs.options.memory_bytes = context.memory_budget_bytes - weights;
+  request.sequence_length = inputs.dataset.sequence_length();
+  request.sequence_count = inputs.dataset.sequence_count();
+  request.options = inputs.options;
+  return analysis::PlanCorrelation(request).status();
 }
 
-std::string ResultId(const CorrelationInputs& inputs) {
+// Of the correlation whose reference is checkpoint number `reference`.
+std::string ResultId(const CorrelationInputs& inputs, size_t reference) {
   results::RequestDigest digest(kAlgorithm);
-  AddToDigest("reference", inputs.reference, digest);
-  for (const checkpoints::CheckpointInfo& partner : inputs.partners) {
-    AddToDigest("partner", partner, digest);
+  AddToDigest("reference", inputs.checkpoints[reference], digest);
+  for (size_t i = 0; i < inputs.checkpoints.size(); ++i) {
+    if (i != reference) AddToDigest("partner", inputs.checkpoints[i], digest);
   }
   digest.Add("dataset", inputs.dataset.sha256());
   const v1::CorrelationParameters& parameters = inputs.parameters;
@@ -150,11 +168,21 @@ std::string ResultId(const CorrelationInputs& inputs) {
       .Add("pairing", v1::Pairing_Name(parameters.pairing()))
       .Add("baseline", v1::Baseline_Name(parameters.baseline()))
       .Add("rotations", static_cast<int64_t>(parameters.rotations()))
-      .Add("seed", static_cast<uint64_t>(parameters.seed()));
+      .Add("seed", static_cast<uint64_t>(parameters.seed()))
+      .Add("precision", v1::Precision_Name(parameters.precision()));
   for (const int32_t id : parameters.excluded_token_ids()) {
     digest.Add("excluded", static_cast<int64_t>(id));
   }
   return digest.Finish();
+}
+
+absl::Status AddCheckpoint(const AnalysisContext& context, const std::string& name,
+                           CorrelationInputs& inputs) {
+  HOMOLOG_ASSIGN_OR_RETURN(checkpoints::CheckpointInfo checkpoint,
+                           IdentifyCheckpoint(context, name));
+  inputs.checkpoints.push_back(std::move(checkpoint));
+  inputs.options.model_names.push_back(name);
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -164,22 +192,21 @@ absl::StatusOr<CorrelationInputs> ValidateCorrelation(
   CorrelationInputs inputs;
   inputs.request = request;
   HOMOLOG_RETURN_IF_ERROR(CheckPartnerNames(request));
-  HOMOLOG_ASSIGN_OR_RETURN(inputs.reference, IdentifyCheckpoint(context, request.reference()));
+  HOMOLOG_RETURN_IF_ERROR(AddCheckpoint(context, request.reference(), inputs));
   HOMOLOG_ASSIGN_OR_RETURN(inputs.dataset, ReadDataset(*context.store, request.dataset()));
-  HOMOLOG_RETURN_IF_ERROR(CheckFits(context, inputs.reference, inputs.dataset));
+  HOMOLOG_RETURN_IF_ERROR(CheckFits(context, inputs.checkpoints[0], inputs.dataset));
   for (const std::string& name : request.partners()) {
-    HOMOLOG_ASSIGN_OR_RETURN(checkpoints::CheckpointInfo partner,
-                             IdentifyCheckpoint(context, name));
-    HOMOLOG_RETURN_IF_ERROR(CheckFits(context, partner, inputs.dataset));
-    inputs.partners.push_back(std::move(partner));
+    HOMOLOG_RETURN_IF_ERROR(AddCheckpoint(context, name, inputs));
+    HOMOLOG_RETURN_IF_ERROR(CheckFits(context, inputs.checkpoints.back(), inputs.dataset));
   }
   HOMOLOG_RETURN_IF_ERROR(ReadParameters(inputs));
   HOMOLOG_RETURN_IF_ERROR(CheckShapes(inputs));
-  HOMOLOG_RETURN_IF_ERROR(CheckBudget(context, inputs));
-  inputs.options.model_names.push_back(request.reference());
-  for (const std::string& partner : request.partners())
-    inputs.options.model_names.push_back(partner);
-  inputs.id = ResultId(inputs);
+  HOMOLOG_RETURN_IF_ERROR(
+      analysis::CheckPrecision(inputs.options.precision, context.registry->device()));
+  inputs.options.every_reference = request.every_reference();
+  HOMOLOG_RETURN_IF_ERROR(SetMemory(context, inputs));
+  const size_t references = request.every_reference() ? inputs.checkpoints.size() : 1;
+  for (size_t i = 0; i < references; ++i) inputs.ids.push_back(ResultId(inputs, i));
   return inputs;
 }
 

@@ -15,13 +15,13 @@
 namespace homolog::operations {
 
 struct CorrelationInputs {
-  v1::ComputeCorrelationsRequest request;  // as it came
-  v1::CorrelationParameters parameters;    // every default filled in
-  analysis::CorrelationOptions options;    // the same for the analysis
-  checkpoints::CheckpointInfo reference;
-  std::vector<checkpoints::CheckpointInfo> partners;
+  v1::ComputeCorrelationsRequest request;                // as it came
+  v1::CorrelationParameters parameters;                  // every default filled in
+  analysis::CorrelationOptions options;                  // the same for the analysis
+  std::vector<checkpoints::CheckpointInfo> checkpoints;  // the reference, then the partners
   v1::Dataset dataset;
-  std::string id;  // of the result
+  // Of the results: of the first checkpoint as the reference, or of each in turn.
+  std::vector<std::string> ids;
 };
 
 // Errors as analysis_service.proto says.

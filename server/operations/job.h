@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -15,8 +16,9 @@ namespace homolog::operations {
 // Validated work whose result has a name. `run` computes the result and puts it into the store; it
 // gets its operation's name and runs on the device's worker thread.
 struct Job {
-  std::string kind;     // "correlation", "ablation"
-  std::string result;   // resource name of the result
+  std::string kind;    // "correlation", "ablation"
+  std::string result;  // resource name of the result; of the first, where there are several
+  std::vector<std::string> results;  // all of them, where there are several
   std::string request;  // serialised request message, from which the job can be prepared again
   std::function<absl::Status(const std::string& operation, analysis::RunControl& control)> run;
 };

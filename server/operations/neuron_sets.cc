@@ -6,13 +6,12 @@
 #include "common/error.h"
 #include "common/resource_names.h"
 #include "server/analysis/universality.h"
-#include "server/results/neuron_query.h"
+#include "server/results/neuron_request.h"
 #include "server/results/result_codec.h"
 
 namespace homolog::operations {
 namespace {
 
-constexpr double kDefaultThreshold = 0.5;
 constexpr int kDefaultDraws = 5, kMostDraws = 100;
 
 absl::Status WrongReference(const checkpoints::CheckpointInfo& checkpoint,
@@ -31,7 +30,7 @@ absl::StatusOr<std::vector<bool>> UniversalFlags(const store::Store& store,
                                                  const checkpoints::CheckpointInfo& checkpoint,
                                                  v1::UniversalNeurons& universal) {
   HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kCorrelations, universal.correlation()));
-  if (!universal.has_threshold()) universal.set_threshold(kDefaultThreshold);
+  if (!universal.has_threshold()) universal.set_threshold(results::kDefaultThreshold);
   if (universal.rule() == v1::UNIVERSALITY_RULE_UNSPECIFIED) {
     universal.set_rule(v1::UNIVERSALITY_RULE_MEAN);
   }

@@ -16,6 +16,7 @@
 #include "common/error.h"
 #include "common/resource_names.h"
 #include "homolog/storage/v1/records.pb.h"
+#include "server/operations/plan_proto.h"
 
 namespace homolog::operations {
 namespace {
@@ -59,6 +60,17 @@ absl::Status RunJob(const Job& job, const std::string& operation, analysis::RunC
   }
 }
 
+void SetResults(const Job& job, v1::Operation& operation) {
+  operation.set_result(job.result);
+  operation.mutable_results()->Assign(job.results.begin(), job.results.end());
+}
+
+bool HasResults(const v1::Operation& operation, const Job& job) {
+  return operation.result() == job.result &&
+         std::equal(operation.results().begin(), operation.results().end(), job.results.begin(),
+                    job.results.end());
+}
+
 void SetError(const absl::Status& status, v1::Operation& operation) {
   operation.mutable_error()->ParseFromString(SerializeError(status));
 }
@@ -89,6 +101,11 @@ class OperationManager::Active : public analysis::RunControl {
                        "the server is shutting down; the operation goes on when it is back");
     }
     return absl::OkStatus();
+  }
+  void OnPlan(const analysis::CorrelationPlan& plan) override {
+    const v1::CorrelationPlan proto = PlanProto(plan);
+    const std::lock_guard lock(mutex_);
+    *record_.mutable_operation()->mutable_correlation_plan() = proto;
   }
   void OnStage(std::string_view stage) override {
     const std::lock_guard lock(mutex_);
@@ -199,7 +216,7 @@ absl::StatusOr<v1::Operation> OperationManager::Submit(Job job) {
   v1::Operation& operation = *record.mutable_operation();
   operation.set_kind(job.kind);
   operation.set_state(v1::OPERATION_STATE_QUEUED);
-  operation.set_result(job.result);
+  SetResults(job, operation);
   *operation.mutable_create_time() = Now();
   record.set_request(job.request);
   // Held to the end: of two equal requests at once, the second finds the first.
@@ -208,7 +225,7 @@ absl::StatusOr<v1::Operation> OperationManager::Submit(Job job) {
     // One that was asked to end is of no use to who asks now.
     if (active->cancelled()) continue;
     v1::Operation running = active->operation();
-    if (running.result() == job.result && !HasEnded(running)) return running;
+    if (HasResults(running, job) && !HasEnded(running)) return running;
   }
   operation.set_name(FormatName(kOperations, NewId()));
   const auto active = std::make_shared<Active>(std::move(record), shutting_down_, on_tokens_);
@@ -257,18 +274,16 @@ absl::Status OperationManager::Retire(const std::shared_ptr<Active>& active,
   return saved;
 }
 
-absl::StatusOr<v1::Operation> OperationManager::Finished(std::string_view kind,
-                                                         const std::string& result,
-                                                         const std::string& name) {
+absl::StatusOr<v1::Operation> OperationManager::Finished(const Job& job, const std::string& name) {
   if (absl::StatusOr<v1::Operation> known = Get(name);
-      known.ok() && known->state() == v1::OPERATION_STATE_SUCCEEDED) {
+      known.ok() && known->state() == v1::OPERATION_STATE_SUCCEEDED && HasResults(*known, job)) {
     return known;
   }
   OperationRecord record;
   v1::Operation& operation = *record.mutable_operation();
-  operation.set_kind(std::string(kind));
+  operation.set_kind(job.kind);
   operation.set_state(v1::OPERATION_STATE_SUCCEEDED);
-  operation.set_result(result);
+  SetResults(job, operation);
   *operation.mutable_create_time() = Now();
   *operation.mutable_end_time() = operation.create_time();
   {

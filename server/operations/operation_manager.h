@@ -44,10 +44,9 @@ class OperationManager {
   // result is queued or running and nobody cancelled it, returns that one. RESOURCE_EXHAUSTED
   // (QUEUE_FULL).
   absl::StatusOr<v1::Operation> Submit(Job job);
-  // For a result that is in the store already: the operation `name` that computed it, where that is
+  // For results that are in the store already: the operation `name` that computed it, where that is
   // still known, else a new one that has succeeded.
-  absl::StatusOr<v1::Operation> Finished(std::string_view kind, const std::string& result,
-                                         const std::string& name);
+  absl::StatusOr<v1::Operation> Finished(const Job& job, const std::string& name);
 
   // As operation_service.proto says. Names are full resource names.
   absl::StatusOr<v1::Operation> Get(const std::string& name) const;

@@ -56,9 +56,7 @@ absl::StatusOr<Key> ParseKey(absl::string_view text) {
           "an optional \" desc\", separated by commas"));
 }
 
-}  // namespace
-
-absl::Status SortNeurons(const std::string& order_by, std::vector<QueriedNeuron>& neurons) {
+absl::StatusOr<std::vector<Key>> ParseKeys(const std::string& order_by) {
   std::vector<Key> keys;
   for (const absl::string_view part :
        absl::StrSplit(order_by.empty() ? "excess_corr desc" : order_by, ',')) {
@@ -67,15 +65,28 @@ absl::Status SortNeurons(const std::string& order_by, std::vector<QueriedNeuron>
     if (std::find(keys.begin(), keys.end(), key) != keys.end()) return Duplicate(part);
     keys.push_back(key);
   }
-  auto less = [&](const QueriedNeuron& a, const QueriedNeuron& b) {
+  return keys;
+}
+
+}  // namespace
+
+absl::Status OrderNeurons(const std::string& order_by, int64_t begin, int64_t end,
+                          std::vector<QueriedNeuron>& neurons) {
+  HOMOLOG_ASSIGN_OR_RETURN(const std::vector<Key> keys, ParseKeys(order_by));
+  const auto less = [&](const QueriedNeuron& a, const QueriedNeuron& b) {
     for (const Key& key : keys) {
-      // Total also where a number is none, as std::sort wants it.
-      const auto order = std::weak_order(key.field(a), key.field(b));
+      const double x = key.field(a), y = key.field(b);
+      if (x == y) continue;
+      // Total also where a number is none, as sorting wants it.
+      const auto order = std::weak_order(x, y);
       if (order != 0) return key.descending ? order > 0 : order < 0;
     }
     return std::pair(a.layer, a.neuron) < std::pair(b.layer, b.neuron);
   };
-  std::sort(neurons.begin(), neurons.end(), less);
+  const auto first = neurons.begin() + begin, last = neurons.begin() + end;
+  if (begin > 0) std::nth_element(neurons.begin(), first, neurons.end(), less);
+  std::nth_element(first, last, neurons.end(), less);
+  std::sort(first, last, less);
   return absl::OkStatus();
 }
 

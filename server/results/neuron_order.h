@@ -21,9 +21,13 @@ struct QueriedNeuron {
   analysis::NeuronExcess excess;
 };
 
-// Sorts by `order_by`: fields with an optional "desc", separated by commas; empty: "excess_corr
-// desc". Ties by layer, then neuron. INVALID_ARGUMENT (reason INVALID_ORDER_BY).
-absl::Status SortNeurons(const std::string& order_by, std::vector<QueriedNeuron>& neurons);
+// Puts in order what stands at places [begin, end) once `neurons` are sorted by `order_by`, before
+// it what is before it and after it the rest, in any order: one page of many costs no whole sort.
+// order_by: fields with an optional "desc", separated by commas; empty: "excess_corr desc". Ties by
+// layer, then neuron. 0 <= begin <= end <= neurons.size(). INVALID_ARGUMENT (reason
+// INVALID_ORDER_BY).
+absl::Status OrderNeurons(const std::string& order_by, int64_t begin, int64_t end,
+                          std::vector<QueriedNeuron>& neurons);
 
 }  // namespace homolog::results
 

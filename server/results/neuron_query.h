@@ -6,16 +6,9 @@
 
 #include "absl/status/statusor.h"
 #include "homolog/v1/analysis_service.pb.h"
-#include "server/analysis/universality.h"
 #include "server/store/store.h"
 
 namespace homolog::results {
-
-// The rule that a request means. INVALID_ARGUMENT (reason INVALID_RULE) for a number that is none.
-absl::StatusOr<analysis::UniversalityRule> RuleOf(v1::UniversalityRule rule);
-
-// `threshold`, or INVALID_ARGUMENT (reason INVALID_THRESHOLD) unless it is in [-2, 2].
-absl::StatusOr<double> CheckThreshold(double threshold);
 
 // As analysis_service.proto says, errors included.
 absl::StatusOr<v1::QueryUniversalNeuronsResponse> QueryNeurons(

@@ -1,7 +1,6 @@
 #include "server/results/result_codec.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 #include <limits>
 #include <utility>
@@ -14,16 +13,6 @@
 namespace homolog::results {
 namespace {
 
-static_assert(std::endian::native == std::endian::little,
-              "columns are stored as they lie in memory");
-
-using analysis::PairCorrelations;
-
-template <typename T>
-std::string Pack(const std::vector<T>& column) {
-  return std::string(reinterpret_cast<const char*>(column.data()), column.size() * sizeof(T));
-}
-
 absl::Status Damaged(const std::string& name, const std::string& what) {
   return DataLoss("DAMAGED_RESULT",
                   absl::StrCat("the stored result ", name, " is damaged: ", what,
@@ -31,22 +20,27 @@ absl::Status Damaged(const std::string& name, const std::string& what) {
                   {{"result", name}});
 }
 
-template <typename T>
-absl::Status ReadColumn(const store::Store& store, const std::string& id, const std::string& blob,
-                        size_t size, std::vector<T>& column) {
-  const std::string name = FormatName(kCorrelations, id);
-  const absl::StatusOr<std::string> bytes = store.GetBlob(kCorrelations, id, blob);
-  if (absl::IsNotFound(bytes.status())) {
-    return Damaged(name, absl::StrCat("column ", blob, " is missing"));
-  }
-  HOMOLOG_RETURN_IF_ERROR(bytes.status());
-  if (bytes->size() != size * sizeof(T)) {
-    return Damaged(name, absl::StrCat("column ", blob, " has ", bytes->size(), " bytes instead of ",
-                                      size * sizeof(T)));
-  }
-  column.resize(size);
-  std::memcpy(column.data(), bytes->data(), bytes->size());
-  return absl::OkStatus();
+int64_t NeuronsOf(const v1::ResultCheckpoint& checkpoint) {
+  return checkpoint.shape().layers() * checkpoint.shape().d_mlp();
+}
+
+absl::Status WrongSize(const std::string& name, const ColumnId& column, int64_t neurons,
+                       int64_t bytes) {
+  const ColumnForm& form = *column.form;
+  const std::string right =
+      form.at_most_that
+          ? absl::StrCat("1 to ", form.width, " numbers for each of ", neurons, " neurons")
+          : absl::StrCat(neurons * form.width * NumberSize(form.type));
+  return Damaged(
+      name, absl::StrCat("column ", column.Name(), " has ", bytes, " bytes instead of ", right));
+}
+
+// Numbers per neuron of a column of `bytes` bytes, or 0 where it cannot have that size.
+int64_t WidthOf(const ColumnForm& form, int64_t neurons, int64_t bytes) {
+  const int64_t one = neurons * NumberSize(form.type);
+  const int64_t width = bytes / one;
+  const bool fits = form.at_most_that ? width <= form.width : width == form.width;
+  return fits && bytes % one == 0 ? width : 0;
 }
 
 bool HasNeurons(const v1::ResultCheckpoint& checkpoint) {
@@ -56,22 +50,39 @@ bool HasNeurons(const v1::ResultCheckpoint& checkpoint) {
          shape.layers() <= std::numeric_limits<int32_t>::max() / shape.d_mlp();
 }
 
-// Flat indices that are neurons of the partner.
-bool AreNeurons(const std::vector<int32_t>& column, const v1::ResultCheckpoint& partner) {
-  const int64_t neurons = partner.shape().layers() * partner.shape().d_mlp();
-  return std::all_of(column.begin(), column.end(),
-                     [&](int32_t flat) { return flat >= 0 && flat < neurons; });
+// Packed flat indices that are neurons of the partner.
+bool AreNeurons(std::string_view packed, const v1::ResultCheckpoint& partner) {
+  const int64_t neurons = NeuronsOf(partner);
+  for (size_t at = 0; at < packed.size(); at += sizeof(int32_t)) {
+    int32_t flat = 0;
+    std::memcpy(&flat, packed.data() + at, sizeof(flat));
+    if (flat < 0 || flat >= neurons) return false;
+  }
+  return true;
 }
 
-// Visits every column of a partner with its blob's name.
-template <typename Pair, typename Visit>
-void ForEachColumn(size_t partner, Pair& pair, Visit visit) {
-  visit(absl::StrCat(partner, ".max_corr"), pair.max_corr);
-  visit(absl::StrCat(partner, ".max_sim"), pair.max_sim);
-  visit(absl::StrCat(partner, ".min_corr"), pair.min_corr);
-  visit(absl::StrCat(partner, ".min_sim"), pair.min_sim);
-  visit(absl::StrCat(partner, ".baseline"), pair.baseline);
-  visit(absl::StrCat(partner, ".baseline_std"), pair.baseline_std);
+// Reads those of `columns` that are of one of `groups` into `owner`.
+template <typename Owner>
+absl::Status ReadInto(const store::Store& store, const std::string& id,
+                      const v1::Correlation& manifest, std::span<const Column<Owner>> columns,
+                      int partner, std::span<const ColumnGroup> groups, NeuronRange neurons,
+                      Owner& owner) {
+  for (const Column<Owner>& column : columns) {
+    if (std::find(groups.begin(), groups.end(), column.group) == groups.end()) continue;
+    HOMOLOG_ASSIGN_OR_RETURN(const ColumnNumbers numbers,
+                             ReadColumn(store, id, manifest, {&column, partner}, neurons));
+    column.assign(numbers.bytes, owner);
+  }
+  return absl::OkStatus();
+}
+
+template <typename Owner>
+void AddBlobs(std::span<const Column<Owner>> columns, int partner, const Owner& owner,
+              std::vector<store::Blob>& blobs) {
+  for (const Column<Owner>& column : columns) {
+    const std::string_view bytes = column.bytes(owner);
+    if (!bytes.empty()) blobs.push_back({ColumnId{&column, partner}.Name(), std::string(bytes)});
+  }
 }
 
 template <typename Manifest>
@@ -94,11 +105,10 @@ absl::StatusOr<Manifest> ReadManifest(const store::Store& store, std::string_vie
 }  // namespace
 
 std::vector<store::Blob> EncodeColumns(const analysis::CorrelationResult& result) {
-  std::vector<store::Blob> blobs = {{"dead", Pack(result.dead)}};
+  std::vector<store::Blob> blobs;
+  AddBlobs(ReferenceColumns(), -1, result, blobs);
   for (size_t i = 0; i < result.partners.size(); ++i) {
-    ForEachColumn(i, result.partners[i], [&](std::string name, const auto& column) {
-      blobs.push_back({std::move(name), Pack(column)});
-    });
+    AddBlobs(PartnerColumns(), static_cast<int>(i), result.partners[i], blobs);
   }
   return blobs;
 }
@@ -115,29 +125,64 @@ absl::StatusOr<v1::Correlation> ReadCorrelation(const store::Store& store, const
   return manifest;
 }
 
+absl::StatusOr<bool> HasColumns(const store::Store& store, const std::string& id,
+                                ColumnGroup group) {
+  // The first of them speaks for all, and is one number a neuron.
+  const std::vector<ColumnId> columns = ColumnsOf({&group, 1}, /*partners=*/1);
+  const absl::Status status = store.GetBlobSize(kCorrelations, id, columns[0].Name()).status();
+  if (absl::IsNotFound(status)) return false;
+  HOMOLOG_RETURN_IF_ERROR(status);
+  return true;
+}
+
+absl::StatusOr<ColumnNumbers> ReadColumn(const store::Store& store, const std::string& id,
+                                         const v1::Correlation& manifest, const ColumnId& column,
+                                         NeuronRange neurons) {
+  const std::string name = FormatName(kCorrelations, id), blob = column.Name();
+  const absl::StatusOr<int64_t> size = store.GetBlobSize(kCorrelations, id, blob);
+  if (absl::IsNotFound(size.status())) {
+    return Damaged(name, absl::StrCat("column ", blob, " is missing"));
+  }
+  HOMOLOG_RETURN_IF_ERROR(size.status());
+  const int64_t all = NeuronsOf(manifest.reference());
+  ColumnNumbers numbers;
+  numbers.width = WidthOf(*column.form, all, *size);
+  if (numbers.width == 0) return WrongSize(name, column, all, *size);
+  const int64_t row = numbers.width * NumberSize(column.form->type);
+  HOMOLOG_ASSIGN_OR_RETURN(numbers.bytes, store.ReadBlob(kCorrelations, id, blob,
+                                                         neurons.first * row, neurons.count * row));
+  if (column.form->type == v1::COLUMN_TYPE_INT32 &&
+      !AreNeurons(numbers.bytes, manifest.partners(column.partner))) {
+    return Damaged(
+        name, absl::StrCat("column ", blob, " of partner ", column.partner, " names a neuron that ",
+                           manifest.partners(column.partner).name(), " does not have"));
+  }
+  return numbers;
+}
+
+absl::StatusOr<analysis::CorrelationResult> ReadRows(const store::Store& store,
+                                                     const std::string& id,
+                                                     const v1::Correlation& manifest,
+                                                     std::span<const ColumnGroup> groups,
+                                                     NeuronRange neurons) {
+  analysis::CorrelationResult rows;
+  HOMOLOG_RETURN_IF_ERROR(
+      ReadInto(store, id, manifest, ReferenceColumns(), -1, groups, neurons, rows));
+  rows.partners.resize(static_cast<size_t>(manifest.partners_size()));
+  for (int i = 0; i < manifest.partners_size(); ++i) {
+    HOMOLOG_RETURN_IF_ERROR(ReadInto(store, id, manifest, PartnerColumns(), i, groups, neurons,
+                                     rows.partners[static_cast<size_t>(i)]));
+  }
+  return rows;
+}
+
 absl::StatusOr<CorrelationColumns> ReadColumns(const store::Store& store, const std::string& id,
                                                const v1::Correlation& manifest) {
-  const auto neurons = static_cast<size_t>(manifest.reference().shape().layers() *
-                                           manifest.reference().shape().d_mlp());
-  CorrelationColumns columns;
-  columns.partners.resize(static_cast<size_t>(manifest.partners_size()));
-  absl::Status status = ReadColumn(store, id, "dead", neurons, columns.dead);
-  for (size_t i = 0; i < columns.partners.size(); ++i) {
-    ForEachColumn(i, columns.partners[i], [&](const std::string& name, auto& column) {
-      status.Update(ReadColumn(store, id, name, neurons, column));
-    });
-  }
-  HOMOLOG_RETURN_IF_ERROR(status);
-  for (size_t i = 0; i < columns.partners.size(); ++i) {
-    const v1::ResultCheckpoint& partner = manifest.partners(static_cast<int>(i));
-    if (!AreNeurons(columns.partners[i].max_sim, partner) ||
-        !AreNeurons(columns.partners[i].min_sim, partner)) {
-      return Damaged(FormatName(kCorrelations, id),
-                     absl::StrCat("a column of partner ", i, " names a neuron that ",
-                                  partner.name(), " does not have"));
-    }
-  }
-  return columns;
+  constexpr ColumnGroup kGroups[] = {ColumnGroup::kCorrelations};
+  HOMOLOG_ASSIGN_OR_RETURN(
+      analysis::CorrelationResult rows,
+      ReadRows(store, id, manifest, kGroups, {0, NeuronsOf(manifest.reference())}));
+  return CorrelationColumns{std::move(rows.dead), std::move(rows.partners)};
 }
 
 absl::StatusOr<v1::Ablation> ReadAblation(const store::Store& store, const std::string& id) {

@@ -8,7 +8,9 @@
 #include "common/resource_names.h"
 #include "server/operations/ablation_job.h"
 #include "server/operations/correlation_job.h"
+#include "server/operations/exciting_positions.h"
 #include "server/results/neuron_query.h"
+#include "server/results/neuron_table.h"
 #include "server/results/paging.h"
 #include "server/results/result_codec.h"
 #include "server/rpc/activations_reactor.h"
@@ -55,14 +57,23 @@ absl::StatusOr<Response> ListManifests(const store::Store& store, std::string_vi
   return response;
 }
 
+absl::StatusOr<std::string> CorrelationOperation(const store::Store& store,
+                                                 const std::string& name) {
+  HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kCorrelations, name));
+  HOMOLOG_ASSIGN_OR_RETURN(const v1::Correlation result, results::ReadCorrelation(store, id));
+  HOMOLOG_RETURN_IF_ERROR(results::ReadColumns(store, id, result).status());
+  return result.operation();
+}
+
 // The operation that computed a stored result. An error where there is none, or it is damaged and
 // must be computed anew.
 absl::StatusOr<std::string> OperationOf(const store::Store& store, const operations::Job& job) {
   if (job.kind == operations::kCorrelationKind) {
-    HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kCorrelations, job.result));
-    HOMOLOG_ASSIGN_OR_RETURN(const v1::Correlation result, results::ReadCorrelation(store, id));
-    HOMOLOG_RETURN_IF_ERROR(results::ReadColumns(store, id, result).status());
-    return result.operation();
+    // All of them, where there are several; the first stands for the operation.
+    for (const std::string& name : job.results) {
+      HOMOLOG_RETURN_IF_ERROR(CorrelationOperation(store, name).status());
+    }
+    return CorrelationOperation(store, job.result);
   }
   HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kAblations, job.result));
   HOMOLOG_ASSIGN_OR_RETURN(const v1::Ablation result, results::ReadAblation(store, id));
@@ -86,6 +97,8 @@ AnalysisService::AnalysisService(operations::AnalysisContext context,
       get_correlation_(MakeMethod(*metrics, "AnalysisService/GetCorrelation")),
       list_correlations_(MakeMethod(*metrics, "AnalysisService/ListCorrelations")),
       query_(MakeMethod(*metrics, "AnalysisService/QueryUniversalNeurons")),
+      get_neuron_(MakeMethod(*metrics, "AnalysisService/GetNeuron")),
+      get_neuron_table_(MakeMethod(*metrics, "AnalysisService/GetNeuronTable")),
       run_ablation_(MakeMethod(*metrics, "AnalysisService/RunAblation")),
       get_ablation_(MakeMethod(*metrics, "AnalysisService/GetAblation")),
       list_ablations_(MakeMethod(*metrics, "AnalysisService/ListAblations")) {}
@@ -94,7 +107,7 @@ absl::StatusOr<v1::Operation> AnalysisService::SubmitOrAnswer(operations::Job jo
   const absl::StatusOr<std::string> operation = OperationOf(*context_.store, job);
   if (operation.ok()) {
     metrics_->store_hits.Increment();
-    return manager_->Finished(job.kind, job.result, *operation);
+    return manager_->Finished(job, *operation);
   }
   metrics_->store_misses.Increment();
   return manager_->Submit(std::move(job));
@@ -144,6 +157,20 @@ grpc::ServerUnaryReactor* AnalysisService::QueryUniversalNeurons(
     v1::QueryUniversalNeuronsResponse* response) {
   return RunUnary(context, *quick_, query_, response,
                   [this, request] { return results::QueryNeurons(*context_.store, *request); });
+}
+
+grpc::ServerUnaryReactor* AnalysisService::GetNeuron(grpc::CallbackServerContext* context,
+                                                     const v1::GetNeuronRequest* request,
+                                                     v1::NeuronDetail* response) {
+  return RunUnary(context, *slow_, get_neuron_, response,
+                  [this, request] { return operations::DescribeNeuron(context_, *request); });
+}
+
+grpc::ServerUnaryReactor* AnalysisService::GetNeuronTable(grpc::CallbackServerContext* context,
+                                                          const v1::GetNeuronTableRequest* request,
+                                                          v1::GetNeuronTableResponse* response) {
+  return RunUnary(context, *quick_, get_neuron_table_, response,
+                  [this, request] { return results::GetNeuronTable(*context_.store, *request); });
 }
 
 grpc::ServerUnaryReactor* AnalysisService::RunAblation(grpc::CallbackServerContext* context,

@@ -11,7 +11,8 @@ namespace homolog::rpc {
 
 class AnalysisService : public v1::AnalysisService::CallbackService {
  public:
-  // All outlive the service. `slow` runs what may hash weights.
+  // All outlive the service. `slow` runs what may hash weights or read a
+  // tokenizer.
   AnalysisService(operations::AnalysisContext context, operations::OperationManager* manager,
                   operations::DeviceWorker* worker, RequestPool* quick, RequestPool* slow,
                   metrics::Metrics* metrics);
@@ -30,6 +31,12 @@ class AnalysisService : public v1::AnalysisService::CallbackService {
   grpc::ServerUnaryReactor* QueryUniversalNeurons(
       grpc::CallbackServerContext* context, const v1::QueryUniversalNeuronsRequest* request,
       v1::QueryUniversalNeuronsResponse* response) override;
+  grpc::ServerUnaryReactor* GetNeuron(grpc::CallbackServerContext* context,
+                                      const v1::GetNeuronRequest* request,
+                                      v1::NeuronDetail* response) override;
+  grpc::ServerUnaryReactor* GetNeuronTable(grpc::CallbackServerContext* context,
+                                           const v1::GetNeuronTableRequest* request,
+                                           v1::GetNeuronTableResponse* response) override;
   grpc::ServerUnaryReactor* RunAblation(grpc::CallbackServerContext* context,
                                         const v1::RunAblationRequest* request,
                                         v1::Operation* response) override;
@@ -50,8 +57,8 @@ class AnalysisService : public v1::AnalysisService::CallbackService {
   RequestPool* const quick_;
   RequestPool* const slow_;
   metrics::Metrics* const metrics_;
-  const Method extract_, compute_, get_correlation_, list_correlations_, query_, run_ablation_,
-      get_ablation_, list_ablations_;
+  const Method extract_, compute_, get_correlation_, list_correlations_, query_, get_neuron_,
+      get_neuron_table_, run_ablation_, get_ablation_, list_ablations_;
 };
 
 }  // namespace homolog::rpc

@@ -67,6 +67,14 @@ class Store::Database {
   // Adds the deletion of every key that starts with `prefix` to `batch`.
   void DeletePrefix(rocksdb::WriteBatch& batch, Family family, std::string_view prefix) const;
 
+  // Adds the blob under `key` to `batch`.
+  void AddBlob(rocksdb::WriteBatch& batch, const std::string& key, std::string_view bytes) const;
+  // Bytes of the blob; nothing where there is none.
+  absl::StatusOr<std::optional<int64_t>> FindBlobSize(const std::string& key) const;
+  // Fills `bytes` from byte `offset` of the blob on. False where it is not there or ends before.
+  absl::StatusOr<bool> ReadBlob(const std::string& key, int64_t offset,
+                                std::span<char> bytes) const;
+
   // DATASET_NOT_FOUND where there is none; DATA_LOSS where a record cannot be read.
   absl::StatusOr<DatasetRecord> GetDataset(std::string_view id) const;
   absl::StatusOr<std::optional<DatasetRecord>> FindDataset(std::string_view id) const;

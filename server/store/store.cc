@@ -2,6 +2,7 @@
 
 #include <mutex>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -46,6 +47,16 @@ absl::Status BlobNotFound(std::string_view kind, std::string_view id, std::strin
       {{"kind", std::string(kind)}, {"result", std::string(id)}, {"blob", std::string(blob)}});
 }
 
+absl::Status CheckBlobRange(std::string_view blob, int64_t offset, int64_t size, int64_t stored) {
+  if (offset >= 0 && size >= 0 && offset <= stored && size <= stored - offset) {
+    return absl::OkStatus();
+  }
+  return MakeError(absl::StatusCode::kOutOfRange, "BLOB_OUT_OF_RANGE",
+                   absl::StrCat("bytes from ", offset, ", ", size, " of them, are not all in blob ",
+                                Quoted(blob), ", which has ", stored, " bytes"),
+                   {{"blob", std::string(blob)}, {"size", absl::StrCat(stored)}});
+}
+
 absl::Status OperationNotFound(std::string_view id) {
   return NotFound("OPERATION_NOT_FOUND",
                   absl::StrCat("there is no operation ", Quoted(id),
@@ -84,7 +95,7 @@ absl::Status Store::PutResult(std::string_view kind, std::string_view id, std::s
   HOMOLOG_ASSIGN_OR_RETURN(const bool replaces, database_->HasPrefix(Family::kBlobs, prefix));
   if (replaces) database_->DeletePrefix(batch, Family::kBlobs, prefix);
   for (const Blob& blob : blobs) {
-    batch.Put(database_->family(Family::kBlobs), prefix + blob.name, blob.bytes);
+    database_->AddBlob(batch, prefix + blob.name, blob.bytes);
   }
   batch.Put(database_->family(Family::kResults), ResultKey(kind, id),
             rocksdb::Slice(manifest.data(), manifest.size()));
@@ -100,10 +111,33 @@ absl::StatusOr<std::string> Store::GetResult(std::string_view kind, std::string_
 
 absl::StatusOr<std::string> Store::GetBlob(std::string_view kind, std::string_view id,
                                            std::string_view blob) const {
-  HOMOLOG_ASSIGN_OR_RETURN(std::optional<std::string> bytes,
-                           database_->Get(Family::kBlobs, BlobPrefix(kind, id).append(blob)));
-  if (!bytes.has_value()) return BlobNotFound(kind, id, blob);
-  return *std::move(bytes);
+  const std::string key = BlobPrefix(kind, id).append(blob);
+  HOMOLOG_ASSIGN_OR_RETURN(std::optional<std::string> whole, database_->Get(Family::kBlobs, key));
+  if (whole.has_value()) return *std::move(whole);
+  HOMOLOG_ASSIGN_OR_RETURN(const int64_t size, GetBlobSize(kind, id, blob));
+  return ReadBlob(kind, id, blob, 0, size);
+}
+
+absl::StatusOr<int64_t> Store::GetBlobSize(std::string_view kind, std::string_view id,
+                                           std::string_view blob) const {
+  HOMOLOG_ASSIGN_OR_RETURN(const std::optional<int64_t> size,
+                           database_->FindBlobSize(BlobPrefix(kind, id).append(blob)));
+  if (!size.has_value()) return BlobNotFound(kind, id, blob);
+  return *size;
+}
+
+absl::StatusOr<std::string> Store::ReadBlob(std::string_view kind, std::string_view id,
+                                            std::string_view blob, int64_t offset,
+                                            int64_t size) const {
+  HOMOLOG_ASSIGN_OR_RETURN(const int64_t stored, GetBlobSize(kind, id, blob));
+  HOMOLOG_RETURN_IF_ERROR(CheckBlobRange(blob, offset, size, stored));
+  std::string bytes(size, '\0');
+  HOMOLOG_ASSIGN_OR_RETURN(
+      const bool complete,
+      database_->ReadBlob(BlobPrefix(kind, id).append(blob), offset, std::span(bytes)));
+  if (complete) return bytes;
+  return database_->Corrupt(
+      absl::StrCat("bytes of the blob ", Quoted(blob), " of ", Quoted(id), " are missing"));
 }
 
 absl::StatusOr<Page> Store::ListResults(std::string_view kind, int page_size,

@@ -3,6 +3,7 @@
 //
 //   results     {kind}/{id}                      manifest (serialised proto; opaque here)
 //   blobs       {kind}/{id}/{blob}               packed columns of a result
+//               {kind}/{id}/{blob}/size, /{piece} the same of one that is larger than 1 MiB
 //   operations  {id}                             serialised operation record
 //   datasets    dataset/{id}                     {content key, manifest}
 //               content/{content key}            {upload key, token count, names that share it}
@@ -61,6 +62,12 @@ class Store {
   absl::StatusOr<std::string> GetResult(std::string_view kind, std::string_view id) const;
   absl::StatusOr<std::string> GetBlob(std::string_view kind, std::string_view id,
                                       std::string_view blob) const;
+  absl::StatusOr<int64_t> GetBlobSize(std::string_view kind, std::string_view id,
+                                      std::string_view blob) const;
+  // Bytes [offset, offset + size) of a blob, however large it is around them; OUT_OF_RANGE (reason
+  // BLOB_OUT_OF_RANGE) beyond its end.
+  absl::StatusOr<std::string> ReadBlob(std::string_view kind, std::string_view id,
+                                       std::string_view blob, int64_t offset, int64_t size) const;
   // page_size > 0 (INVALID_ARGUMENT with reason INVALID_PAGE_SIZE otherwise). page_token: empty or
   // a former next_page_token of the same listing; INVALID_ARGUMENT (reason INVALID_PAGE_TOKEN)
   // otherwise. The record a token was made at may be gone by then.

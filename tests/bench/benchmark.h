@@ -38,7 +38,6 @@ using Run = std::function<absl::StatusOr<Report>(const CommonFlags&)>;
 Run AddMachine(CLI::App& command);
 Run AddForward(CLI::App& command);
 Run AddLoad(CLI::App& command);
-Run AddStages(CLI::App& command);
 Run AddCompare(CLI::App& command);
 Run AddQuery(CLI::App& command);
 Run AddTokenize(CLI::App& command);

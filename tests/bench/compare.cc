@@ -15,8 +15,13 @@
 namespace homolog::bench {
 namespace {
 
+constexpr int64_t kMebibyte = 1 << 20;
+
 struct Flags {
   WorkloadFlags workload;
+  OurOptions ours;
+  std::string precision = "both";
+  int64_t memory_mib = 0;
   int64_t peer_batch = kPublishedBatch;
   bool no_peer = false;
 };
@@ -25,9 +30,8 @@ struct Flags {
 struct Side {
   std::vector<double> seconds;
   int64_t peak_bytes = 0;
-  double cpu_seconds = 0;                // of the thriftiest; with building the models
-  nlohmann::json last;                   // see sides.h
-  std::optional<double> operation_rate;  // of the fastest accumulation, per second
+  double cpu_seconds = 0;  // of the thriftiest; with building the models
+  nlohmann::json last;     // see sides.h
 
   void Add(ChildResult result) {
     last = std::move(result.value);
@@ -35,41 +39,38 @@ struct Side {
     peak_bytes = std::max(peak_bytes, result.peak_bytes);
     cpu_seconds =
         seconds.size() == 1 ? result.cpu_seconds : std::min(cpu_seconds, result.cpu_seconds);
-    if (last["accumulation_seconds"].is_null()) return;
-    const double rate =
-        last["accumulation_operations"].get<double>() / last["accumulation_seconds"].get<double>();
-    operation_rate = std::max(operation_rate.value_or(0), rate);
   }
 };
 
 struct Comparison {
+  std::string precision;
   Side ours, peer;  // the peer's seconds are empty where it was not run
-  double machine_rate = 0;
+  // A run of ours with products of the machine's between the blocks.
+  nlohmann::json between;
 };
 
-absl::Status MeasureMachine(int64_t matrix, double& rate) {
-  HOMOLOG_ASSIGN_OR_RETURN(
-      const ChildResult result,
-      RunInChild([&]() -> absl::StatusOr<nlohmann::json> { return MatrixRate(matrix, 5); }));
-  rate = std::max(rate, result.value.get<double>());
-  return absl::OkStatus();
-}
-
-// The sides take turns, so that a machine that changes its speed changes it for both.
-absl::StatusOr<Comparison> Measure(const Workload& workload, const Flags& flags,
-                                   const CommonFlags& common) {
+// The peer is float32 in any case: its seconds are measured beside every precision.
+absl::StatusOr<Comparison> Measure(const Workload& workload, const std::string& precision,
+                                   Flags flags, const CommonFlags& common) {
   const bool with_peer = workload.has_peer && !flags.no_peer;
-  Comparison comparison;
-  HOMOLOG_RETURN_IF_ERROR(MeasureMachine(common.machine_matrix, comparison.machine_rate));
+  flags.ours.precision =
+      precision == "bfloat16" ? analysis::Precision::kBfloat16 : analysis::Precision::kFloat32;
+  Comparison comparison{.precision = precision, .ours = {}, .peer = {}, .between = {}};
+  // The sides take turns, so that a machine that changes its speed changes it for both.
   for (int i = 0; i < common.Repetitions(1); ++i) {
-    HOMOLOG_ASSIGN_OR_RETURN(ChildResult ours, RunInChild([&] { return OurSide(workload); }));
+    HOMOLOG_ASSIGN_OR_RETURN(ChildResult ours,
+                             RunInChild([&] { return OurSide(workload, flags.ours); }));
     comparison.ours.Add(std::move(ours));
     if (!with_peer) continue;
     HOMOLOG_ASSIGN_OR_RETURN(ChildResult peer,
                              RunInChild([&] { return PublishedSide(workload, flags.peer_batch); }));
     comparison.peer.Add(std::move(peer));
   }
-  HOMOLOG_RETURN_IF_ERROR(MeasureMachine(common.machine_matrix, comparison.machine_rate));
+  OurOptions between = flags.ours;
+  between.machine_matrix = common.machine_matrix;
+  HOMOLOG_ASSIGN_OR_RETURN(ChildResult result,
+                           RunInChild([&] { return OurSide(workload, between); }));
+  comparison.between = std::move(result.value);
   return comparison;
 }
 
@@ -86,13 +87,20 @@ double LargestDifference(const nlohmann::json& a, const nlohmann::json& b) {
   return largest;
 }
 
-Rows::value_type Row(const Workload& workload, const Comparison& c) {
-  const Timing ours = Summarise(c.ours.seconds);
-  Rows::value_type row = {
-      {"shape", workload.name},       {"precision", "float32"},       {"tokens", workload.tokens()},
-      {"seconds", ours.median},       {"peer_seconds", nullptr},      {"ratio", nullptr},
+Rows::value_type EmptyRow(const Workload& workload, const std::string& precision) {
+  return {
+      {"shape", workload.name},       {"precision", precision},       {"tokens", workload.tokens()},
+      {"seconds", nullptr},           {"peer_seconds", nullptr},      {"ratio", nullptr},
       {"peak_memory_ratio", nullptr}, {"matrix_rate_share", nullptr}, {"max_error", nullptr}};
-  if (c.ours.operation_rate) row["matrix_rate_share"] = *c.ours.operation_rate / c.machine_rate;
+}
+
+Rows::value_type Row(const Workload& workload, const Comparison& c) {
+  Rows::value_type row = EmptyRow(workload, c.precision);
+  const Timing ours = Summarise(c.ours.seconds);
+  row["seconds"] = ours.median;
+  row["matrix_rate_share"] =
+      c.between["moments_rate"].get<double>() / c.between["machine_rate"].get<double>();
+  row["max_error"] = c.ours.last["measured_error"];
   if (c.peer.seconds.empty()) return row;
   const Timing peer = Summarise(c.peer.seconds);
   row["peer_seconds"] = peer.median;
@@ -103,25 +111,49 @@ Rows::value_type Row(const Workload& workload, const Comparison& c) {
   return row;
 }
 
-Rows::value_type Detail(const char* name, const Side& side, double machine_rate) {
+Rows::value_type Detail(const std::string& name, const Side& side) {
   const Timing timing = Summarise(side.seconds);
+  auto of_ours = [&](const char* key) {
+    return side.last.contains(key) ? side.last[key] : nlohmann::json();
+  };
   return {{"side", name},
           {"seconds_min", timing.min},
           {"seconds_median", timing.median},
-          {"accumulation_seconds", side.last["accumulation_seconds"]},
+          {"forward_seconds", of_ours("forward_seconds")},
+          {"moments_seconds", of_ours("moments_seconds")},
+          {"reduction_seconds", of_ours("reduction_seconds")},
+          {"passes", of_ours("passes")},
           // Well below seconds times threads: the machine was busy with something else.
           {"cpu_seconds", side.cpu_seconds},
-          {"peak_mib", static_cast<double>(side.peak_bytes) / (1 << 20)},
-          {"machine_gflops", machine_rate / 1e9},
+          {"peak_mib", static_cast<double>(side.peak_bytes) / kMebibyte},
+          {"machine_gflops", nullptr},
           {"baseline_error", nullptr}};
 }
 
-Rows Details(const Comparison& c) {
-  Rows rows = {Detail("homolog", c.ours, c.machine_rate)};
-  if (c.peer.seconds.empty()) return rows;
-  rows.push_back(Detail("published method", c.peer, c.machine_rate));
-  rows[0]["baseline_error"] = LargestDifference(c.ours.last["baseline"], c.peer.last["baseline"]);
-  return rows;
+void AddDetails(const Comparison& c, Rows& rows) {
+  rows.push_back(Detail("homolog, " + c.precision, c.ours));
+  Rows::value_type& ours = rows.back();
+  ours["machine_gflops"] = c.between["machine_rate"].get<double>() / 1e9;
+  if (c.peer.seconds.empty()) return;
+  ours["baseline_error"] = LargestDifference(c.ours.last["baseline"], c.peer.last["baseline"]);
+  rows.push_back(Detail("published method", c.peer));
+}
+
+absl::StatusOr<Report> Compare(const Flags& flags, const CommonFlags& common) {
+  HOMOLOG_ASSIGN_OR_RETURN(const Workload workload, ResolveWorkload(flags.workload));
+  Report report;
+  for (const std::string precision : {"float32", "bfloat16"}) {
+    if (flags.precision != "both" && flags.precision != precision) continue;
+    if (flags.precision == "both" && precision == "bfloat16" && !HasBfloat16()) {
+      report.rows.push_back(EmptyRow(workload, precision));
+      continue;
+    }
+    HOMOLOG_ASSIGN_OR_RETURN(const Comparison comparison,
+                             Measure(workload, precision, flags, common));
+    report.rows.push_back(Row(workload, comparison));
+    AddDetails(comparison, report.details);
+  }
+  return report;
 }
 
 }  // namespace
@@ -134,10 +166,24 @@ Run AddCompare(CLI::App& command) {
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   command.add_flag("--no-peer", flags->no_peer, "Measure Homolog alone");
+  command
+      .add_option("--precision", flags->precision,
+                  "float32, bfloat16, or both where the processor has instructions for bfloat16")
+      ->check(CLI::IsMember({"float32", "bfloat16", "both"}))
+      ->capture_default_str();
+  command
+      .add_option("--rotations", flags->ours.rotations,
+                  "Rotations of Homolog's baseline; the published method takes one")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command
+      .add_option("--memory-budget", flags->memory_mib,
+                  "MiB for activations and moments, without weights; 0: no limit")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   return [flags](const CommonFlags& common) -> absl::StatusOr<Report> {
-    HOMOLOG_ASSIGN_OR_RETURN(const Workload workload, ResolveWorkload(flags->workload));
-    HOMOLOG_ASSIGN_OR_RETURN(const Comparison comparison, Measure(workload, *flags, common));
-    return Report{{Row(workload, comparison)}, Details(comparison)};
+    if (flags->memory_mib > 0) flags->ours.memory_bytes = flags->memory_mib * kMebibyte;
+    return Compare(*flags, common);
   };
 }
 

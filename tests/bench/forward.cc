@@ -28,16 +28,6 @@ struct Flags {
   int64_t sequences = 2;  // a batch
 };
 
-// Whether products of bfloat16 have instructions of their own here; without them they are slower
-// than those of float32 and nothing that anybody would run.
-bool HasBfloat16() {
-#if defined(__x86_64__)
-  return __builtin_cpu_supports("avx512bf16");
-#else
-  return false;
-#endif
-}
-
 struct Work {
   std::string name;
   engine::ModelShape shape;

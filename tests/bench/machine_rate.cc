@@ -6,6 +6,14 @@
 
 namespace homolog::bench {
 
+bool HasBfloat16() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512bf16");
+#else
+  return false;
+#endif
+}
+
 Timing TimeMatrixProduct(int64_t size, int repetitions) {
   const at::Tensor a = at::randn({size, size}), b = at::randn({size, size});
   at::Tensor sum = at::zeros({size, size});

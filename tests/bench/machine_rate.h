@@ -10,6 +10,10 @@
 
 namespace homolog::bench {
 
+// Whether products of bfloat16 have instructions of their own here; without them they are slower
+// than those of float32 and nothing that anybody would run.
+bool HasBfloat16();
+
 // Of one at::addmm of square float32 matrices of `size` rows.
 Timing TimeMatrixProduct(int64_t size, int repetitions);
 

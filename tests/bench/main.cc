@@ -23,7 +23,6 @@ constexpr Entry kBenchmarks[] = {
     {"machine", "The float32 matrix rate and the memory bandwidth", AddMachine},
     {"forward", "Reading the activations of a randomly initialised GPT-2", AddForward},
     {"load", "A checkpoint from its files into memory", AddLoad},
-    {"stages", "Where a correlation's time goes, stage by stage", AddStages},
     {"compare", "Correlations of several models, beside the published method", AddCompare},
     {"query", "Universal neurons of a stored correlation", AddQuery},
     {"tokenize", "Text to token ids, on one core", AddTokenize},

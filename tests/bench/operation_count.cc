@@ -17,17 +17,4 @@ double ForwardOperations(const engine::ModelShape& shape, int64_t tokens, int64_
   return layers * attention + (2 * layers - 1) * mlp_product;
 }
 
-double AccumulationOperations(const engine::ModelShape& reference,
-                              const std::vector<engine::ModelShape>& partners, int64_t tokens,
-                              int64_t length) {
-  double operations = ForwardOperations(reference, tokens, length);
-  for (const engine::ModelShape& partner : partners) {
-    operations += ForwardOperations(partner, tokens, length) +
-                  ProductOperations(reference.neurons(), tokens, partner.neurons()) +
-                  static_cast<double>(partner.layers) *
-                      ProductOperations(partner.d_mlp, tokens, partner.d_mlp);
-  }
-  return operations;
-}
-
 }  // namespace homolog::bench

@@ -6,7 +6,6 @@
 #define HOMOLOG_TESTS_BENCH_OPERATION_COUNT_H_
 
 #include <cstdint>
-#include <vector>
 
 #include "server/engine/model.h"
 
@@ -19,12 +18,6 @@ double ProductOperations(int64_t rows, int64_t inner, int64_t columns);
 // attention (over the positions that it sees, not the masked ones) and first MLP product, and the
 // second MLP product of every layer but the last, which nothing needs.
 double ForwardOperations(const engine::ModelShape& shape, int64_t tokens, int64_t length);
-
-// What analysis::ComputeCorrelations multiplies while it reads: a forward pass of every model,
-// products of the reference with every partner, and products within each partner's layers.
-double AccumulationOperations(const engine::ModelShape& reference,
-                              const std::vector<engine::ModelShape>& partners, int64_t tokens,
-                              int64_t length);
 
 }  // namespace homolog::bench
 

@@ -34,7 +34,6 @@ foreach(shape a b)
   expect(max_error LESS 1e-4 AND max_error GREATER 0)
 endforeach()
 
-bench(stages --layers 2 --neurons 64 --tokens 64 --sequence-length 32 --repetitions 1)
 bench(forward --layers 2 --neurons 64 --d-model 16 --sequence-length 32 --repetitions 1)
 
 bench(load --layers 2 --neurons 64 --d-model 16 --heads 2 --vocabulary 100 --repetitions 1)

@@ -186,7 +186,7 @@ TEST_F(AnalysisTest, AnswersTheSameQuestionFromTheStoreAlsoAfterARestart) {
 TEST_F(AnalysisTest, GivesEveryDifferentQuestionAnotherName) {
   StartServer();
   CreateTextDataset();
-  std::vector<v1::ComputeCorrelationsRequest> requests(8, CorrelationRequest());
+  std::vector<v1::ComputeCorrelationsRequest> requests(9, CorrelationRequest());
   requests[1].mutable_parameters()->set_seed(1);
   requests[2].mutable_parameters()->set_rotations(2);
   requests[3].mutable_parameters()->set_site(v1::SITE_MLP_PRE);
@@ -195,6 +195,7 @@ TEST_F(AnalysisTest, GivesEveryDifferentQuestionAnotherName) {
   requests[6].mutable_partners()->RemoveLast();
   requests[7].mutable_partners()->RemoveLast();
   requests[7].mutable_parameters()->set_pairing(v1::PAIRING_SAME_INDEX);
+  requests[8].mutable_parameters()->set_precision(v1::PRECISION_BFLOAT16);
   std::set<std::string> names;
   for (const auto& request : requests) names.insert(Correlate(request));
   EXPECT_EQ(names.size(), requests.size());
@@ -202,7 +203,48 @@ TEST_F(AnalysisTest, GivesEveryDifferentQuestionAnotherName) {
   v1::ComputeCorrelationsRequest spelled = CorrelationRequest();
   spelled.mutable_parameters()->set_site(v1::SITE_MLP_POST);
   spelled.mutable_parameters()->set_rotations(1);
+  spelled.mutable_parameters()->set_precision(v1::PRECISION_FLOAT32);
   EXPECT_EQ(Correlate(spelled), Correlate(CorrelationRequest()));
+}
+
+TEST_F(AnalysisTest, CorrelatesEveryReferenceInTurnFromOnePass) {
+  StartServer();
+  CreateTextDataset();
+  const std::string alone = Correlate(CorrelationRequest());  // is not computed again
+  v1::ComputeCorrelationsRequest request = CorrelationRequest();
+  request.set_every_reference(true);
+  const v1::Operation ended = Wait(Compute(request)->name());
+  ASSERT_EQ(ended.state(), v1::OPERATION_STATE_SUCCEEDED) << ended.DebugString();
+  ASSERT_EQ(ended.results_size(), 3);
+  EXPECT_EQ(ended.result(), alone);
+  EXPECT_EQ(ended.results(0), alone);
+  EXPECT_EQ(ended.correlation_plan().passes(), 1);
+  EXPECT_GT(ended.correlation_plan().memory_bytes(), 0);
+  // Each has the name that its own request would give it.
+  v1::ComputeCorrelationsRequest turned = CorrelationRequest();
+  turned.set_reference("models/small/checkpoints/1");
+  turned.set_partners(0, "models/a/checkpoints/1");
+  turned.set_partners(1, "models/b/checkpoints/1");
+  const auto answered = Compute(turned);
+  ASSERT_TRUE(answered.ok()) << answered.status();
+  EXPECT_EQ(answered->state(), v1::OPERATION_STATE_SUCCEEDED);
+  EXPECT_EQ(answered->result(), ended.results(2));
+  v1::GetCorrelationRequest get;
+  get.set_name(ended.results(2));
+  const auto correlation = Unary(analysis(), &Stub::GetCorrelation, get);
+  ASSERT_TRUE(correlation.ok()) << correlation.status();
+  EXPECT_EQ(correlation->reference().name(), "models/small/checkpoints/1");
+  EXPECT_EQ(correlation->partners(1).name(), "models/b/checkpoints/1");
+  ASSERT_EQ(correlation->pairs_size(), 2);
+  EXPECT_GT(correlation->pairs(0).error().pair_count(), 0);
+  EXPECT_LT(correlation->pairs(0).error().max_abs(), 1e-5);
+  EXPECT_EQ(correlation->pairs(0).layer_similarity_size(),
+            correlation->reference().shape().layers() * correlation->partners(0).shape().layers());
+  // Asked again, all of them are answered from the store.
+  const auto again = Compute(request);
+  EXPECT_EQ(again->state(), v1::OPERATION_STATE_SUCCEEDED);
+  EXPECT_EQ(again->progress().total_tokens(), 0);
+  EXPECT_THAT(again->results(), ::testing::ElementsAreArray(ended.results()));
 }
 
 TEST_F(AnalysisTest, PagesAndOrdersNeurons) {

@@ -85,6 +85,19 @@ TEST_F(BadInputTest, NamesWhatIsWrongWithACorrelation) {
   EXPECT_EQ(Refusal([](Request&) {}), "OK ");
 }
 
+TEST_F(BadInputTest, RefusesAPrecisionThatTheDeviceLacks) {
+  StartServer();
+  CreateTextDataset();
+  EXPECT_EQ(Refusal([](v1::ComputeCorrelationsRequest& request) {
+              request.mutable_parameters()->set_precision(v1::PRECISION_TF32);
+            }),
+            "INVALID_ARGUMENT PRECISION_UNAVAILABLE");
+  EXPECT_EQ(Refusal([](v1::ComputeCorrelationsRequest& request) {
+              request.mutable_parameters()->set_precision(static_cast<v1::Precision>(9));
+            }),
+            "INVALID_ARGUMENT INVALID_PARAMETER");
+}
+
 TEST_F(BadInputTest, RefusesMomentsThatExceedTheMemoryBudget) {
   config_.memory_budget_bytes = 200000;
   StartServer();

@@ -98,6 +98,13 @@ TEST_F(WholePathTest, TrainsServesCorrelatesQueriesAndAblates) {
   EXPECT_EQ(page["neurons"].size(), 3u);
   EXPECT_EQ(page["total_size"], "256");
 
+  const nlohmann::json table = server.ClientJson(
+      {"neurons", "table", name, "--columns", "0.max_corr,1.max_sim", "--out", folder_ / "table"});
+  EXPECT_EQ(table["neuron_count"], 256);
+  const std::string column = ReadFile(folder_ / "table/0.max_corr.npy");
+  EXPECT_THAT(column, HasSubstr("'shape': (256,)"));
+  EXPECT_EQ(column.size(), 128u + 256 * 4);
+
   const nlohmann::json ablation =
       server.ClientJson({"ablations", "run", "--checkpoint", "seed0/30", "--dataset", "text",
                          "--neurons", "random", "--correlation", name, "--threshold", "0"});

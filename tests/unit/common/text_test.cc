@@ -18,6 +18,7 @@ TEST(TextTest, ReplacesWhatIsNotUtf8) {
   EXPECT_EQ(ValidUtf8("overlong \xE0\x80\x80"), "overlong ???");
   EXPECT_EQ(ValidUtf8("surrogate \xED\xA0\x80"), "surrogate ???");
   EXPECT_EQ(ValidUtf8("beyond \xF4\x90\x80\x80"), "beyond ????");
+  EXPECT_EQ(ValidUtf8("a\xFF\x80z", "\uFFFD"), "a\uFFFD\uFFFDz");
   EXPECT_FALSE(IsValidUtf8("\x80"));
 }
 

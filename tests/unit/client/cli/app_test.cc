@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <sstream>
 
 #include "../cpp/mock_connection.h"
@@ -15,7 +16,10 @@ namespace homolog::cli {
 namespace {
 
 using ::testing::_;
+using ::testing::AllOf;
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::Return;
 using ::testing::StartsWith;
 
@@ -101,6 +105,13 @@ TEST_F(AppTest, EndsBadUsageWith2AndWithoutASingleCall) {
       {"neurons", "query", "--correlation", "c", "--page-size", "1.5"},
       {"neurons", "query", "--correlation", "c", "--page-size", ""},
       {"neurons", "query", "--correlation"},
+      {"neurons", "show", "c", "1"},
+      {"neurons", "show", "c", "1", "x"},
+      {"neurons", "show", "ablations/c", "1", "2"},
+      {"neurons", "table", "c"},
+      {"neurons", "table", "a/b", "--out", "t"},
+      {"correlations", "compute", "--reference", "a/1", "--partners", "b/1", "--dataset", "d",
+       "--precision", "float64"},
       {"ablations", "run", "--checkpoint", "a/1", "--dataset", "d", "--neurons", "universal"},
       {"operations", "wait"},
   };
@@ -191,6 +202,8 @@ TEST_F(AppTest, AsksForCorrelationsWithEveryFlag) {
         EXPECT_EQ(parameters.rotations(), 4);
         EXPECT_EQ(parameters.seed(), 18446744073709551615u);
         EXPECT_EQ(parameters.excluded_token_ids_size(), 2);
+        EXPECT_EQ(parameters.precision(), v1::PRECISION_BFLOAT16);
+        EXPECT_TRUE(request.every_reference());
         return operation;
       });
   EXPECT_EQ(Run({"correlations",
@@ -213,6 +226,9 @@ TEST_F(AppTest, AsksForCorrelationsWithEveryFlag) {
                  "18446744073709551615",
                  "--excluded-token-ids",
                  "0,10",
+                 "--precision",
+                 "bfloat16",
+                 "--every-reference",
                  "--no-wait",
                  "-o",
                  "json"}),
@@ -279,6 +295,171 @@ TEST_F(AppTest, MergesEveryPageOfNeuronsIntoOneResponse) {
   v1::QueryUniversalNeuronsResponse both = NeuronPage(3, "");
   both.MergeFrom(NeuronPage(4, ""));
   EXPECT_EQ(Run({"neurons", "query", "--correlation", "c", "--page-size", "0", "-o", "json"}), 0);
+  EXPECT_EQ(out_.str(), Json(both));
+}
+
+v1::NeuronDetail Detail() {
+  v1::NeuronDetail detail;
+  *detail.mutable_neuron() = NeuronPage(3, "").neurons(0);
+  detail.mutable_statistics()->set_active_share(0.125);
+  v1::PartnerDistribution& partner = *detail.add_distributions();
+  partner.set_checkpoint("models/b/checkpoints/1");
+  partner.set_variance(0.25);
+  for (int i = 0; i < 7; ++i) {
+    v1::CorrelatedNeuron& neuron = *partner.add_top();
+    neuron.set_layer(4);
+    neuron.set_neuron(i);
+    neuron.set_corr(0.5);
+  }
+  v1::ExcitingPosition& position = *detail.add_exciting_positions();
+  position.set_position(41);
+  position.set_activation(7.5);
+  for (const char* token : {"the", " cat", "\nsat\x1b"}) {
+    position.add_tokens(token);
+    position.add_token_ids(position.token_ids_size());
+  }
+  position.set_token_index(1);
+  return detail;
+}
+
+TEST_F(AppTest, ShowsANeuronWithEveryFlag) {
+  EXPECT_CALL(*connection_, GetNeuron(_))
+      .Times(2)
+      .WillRepeatedly([](const v1::GetNeuronRequest& request) {
+        EXPECT_EQ(request.correlation(), "correlations/c");
+        EXPECT_EQ(request.layer(), 1);
+        EXPECT_EQ(request.neuron(), 3);
+        EXPECT_EQ(request.rule(), v1::UNIVERSALITY_RULE_ALL);
+        EXPECT_EQ(request.threshold(), 0.25);
+        EXPECT_EQ(request.context_tokens(), 2);
+        return Detail();
+      });
+  const std::vector<std::string> line = {
+      "neurons",          "show", "c", "1", "3", "--rule", "all", "--threshold", "0.25",
+      "--context-tokens", "2"};
+  EXPECT_EQ(Run(line), 0) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("active_share  12.50%\n"));
+  EXPECT_THAT(out_.str(),
+              HasSubstr("4:0 0.5000, 4:1 0.5000, 4:2 0.5000, 4:3 0.5000, 4:4 0.5000\n"));
+  EXPECT_THAT(out_.str(), HasSubstr("the[[ cat]] sat?\n"));
+  std::vector<std::string> json = line;
+  json.insert(json.end(), {"-o", "json"});
+  EXPECT_EQ(Run(json), 0) << err_.str();
+  EXPECT_EQ(out_.str(), Json(Detail()));
+}
+
+TEST_F(AppTest, LeavesTheServersDefaultsOfANeuronToTheServerAndShowsIdsWithoutText) {
+  EXPECT_CALL(*connection_, GetNeuron(_)).WillOnce([](const v1::GetNeuronRequest& request) {
+    EXPECT_FALSE(request.has_threshold());
+    EXPECT_FALSE(request.has_context_tokens());
+    v1::NeuronDetail detail = Detail();
+    detail.mutable_exciting_positions(0)->clear_tokens();
+    return detail;
+  });
+  EXPECT_EQ(Run({"neurons", "show", "c", "1", "3"}), 0) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("0 [[1]] 2\n"));
+}
+
+TEST_F(AppTest, WritesATableOfNeuronsPageByPage) {
+  std::string folder = ::testing::TempDir() + "table_XXXXXX";
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  const auto page = [](int64_t first, const std::string& dead, const std::string& next) {
+    v1::GetNeuronTableResponse response;
+    response.set_first_neuron(first);
+    response.set_neuron_count(static_cast<int>(dead.size()));
+    response.set_total_size(3);
+    response.set_next_page_token(next);
+    v1::NeuronColumn& column = *response.add_columns();
+    column.set_name("dead");
+    column.set_type(v1::COLUMN_TYPE_UINT8);
+    column.set_width(1);
+    column.set_data(dead);
+    return response;
+  };
+  EXPECT_CALL(*connection_, GetNeuronTable(_))
+      .WillOnce([&](const v1::GetNeuronTableRequest& request) {
+        EXPECT_EQ(request.correlation(), "correlations/c");
+        EXPECT_EQ(request.columns_size(), 2);
+        EXPECT_EQ(request.columns(1), "0.max_corr");
+        EXPECT_EQ(request.layer(), 1);
+        return page(24, "ab", "more");
+      })
+      .WillOnce([&](const v1::GetNeuronTableRequest& request) {
+        EXPECT_EQ(request.page_token(), "more");
+        return page(26, "c", "");
+      });
+  EXPECT_EQ(Run({"neurons", "table", "c", "--columns", "dead,0.max_corr", "--layer", "1", "--out",
+                 folder, "-o", "csv"}),
+            0)
+      << err_.str();
+  EXPECT_EQ(out_.str(), "column,type,neurons,width,file\ndead,uint8,3,1," + folder + "/dead.npy\n");
+  EXPECT_EQ(std::filesystem::file_size(folder + "/dead.npy"), 128u + 3);
+  // Asks nothing where the folder has something in it.
+  EXPECT_EQ(Run({"neurons", "table", "c", "--out", folder}), 5);
+  EXPECT_THAT(err_.str(), HasSubstr("not an empty folder"));
+  std::filesystem::remove_all(folder);
+}
+
+v1::Correlation CorrelationWithPairs(const std::string& name) {
+  v1::Correlation correlation;
+  correlation.set_name("correlations/" + name);
+  correlation.mutable_reference()->set_name("models/a/checkpoints/1");
+  correlation.mutable_reference()->mutable_shape()->set_layers(2);
+  v1::ResultCheckpoint& partner = *correlation.add_partners();
+  partner.set_name("models/b/checkpoints/1");
+  partner.mutable_shape()->set_layers(3);
+  v1::PairSummary& pair = *correlation.add_pairs();
+  pair.mutable_error()->set_pair_count(1000);
+  pair.mutable_error()->set_max_abs(2.5e-7);
+  for (const float value : {0.f, 0.125f, 0.25f, 0.5f, 0.75f, 1.f}) {
+    pair.add_layer_similarity(value);
+  }
+  correlation.mutable_plan()->set_passes(3);
+  correlation.mutable_plan()->set_memory_bytes(1 << 20);
+  return correlation;
+}
+
+TEST_F(AppTest, ShowsErrorsPlanAndLayersOfACorrelationThatHasThem) {
+  EXPECT_CALL(*connection_, GetCorrelation(_)).WillOnce(Return(CorrelationWithPairs("c")));
+  EXPECT_EQ(Run({"correlations", "show", "c"}), 0) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("passes              3\n"));
+  EXPECT_THAT(out_.str(), HasSubstr("memory              1.0 MiB\n"));
+  EXPECT_THAT(out_.str(), HasSubstr("b/1                1000    2.5e-07     0.0e+00\n"));
+  EXPECT_THAT(out_.str(), HasSubstr("layer     0     1     2\n"
+                                    "    0  0.00  0.12  0.25\n"
+                                    "    1  0.50  0.75  1.00\n"));
+}
+
+TEST_F(AppTest, ShowsNoLayersWhereTheirNumberIsWrong) {
+  v1::Correlation correlation = CorrelationWithPairs("c");
+  correlation.mutable_partners(0)->mutable_shape()->set_layers(int64_t{1} << 62);
+  EXPECT_CALL(*connection_, GetCorrelation(_)).WillOnce(Return(correlation));
+  EXPECT_EQ(Run({"correlations", "show", "c"}), 0) << err_.str();
+  EXPECT_THAT(out_.str(), Not(HasSubstr("CKA")));
+}
+
+TEST_F(AppTest, ShowsEveryCorrelationThatWasComputed) {
+  v1::Operation operation;
+  operation.set_state(v1::OPERATION_STATE_SUCCEEDED);
+  operation.set_result("correlations/c");
+  operation.add_results("correlations/c");
+  operation.add_results("correlations/d");
+  EXPECT_CALL(*connection_, ComputeCorrelations(_)).WillRepeatedly(Return(operation));
+  EXPECT_CALL(*connection_, GetCorrelation(_))
+      .WillRepeatedly([](const v1::GetCorrelationRequest& request) {
+        return CorrelationWithPairs(request.name().substr(13));
+      });
+  const std::vector<std::string> line = {"correlations", "compute",    "--reference",
+                                         "a/1",          "--partners", "b/1",
+                                         "--dataset",    "d",          "--every-reference"};
+  EXPECT_EQ(Run(line), 0) << err_.str();
+  EXPECT_THAT(out_.str(), AllOf(ContainsRegex("name +c\n"), ContainsRegex("name +d\n")));
+  std::vector<std::string> json = line;
+  json.insert(json.end(), {"-o", "json"});
+  EXPECT_EQ(Run(json), 0) << err_.str();
+  v1::ListCorrelationsResponse both;
+  *both.add_correlations() = CorrelationWithPairs("c");
+  *both.add_correlations() = CorrelationWithPairs("d");
   EXPECT_EQ(out_.str(), Json(both));
 }
 

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "../cpp/mock_connection.h"
+#include "absl/strings/str_join.h"
 #include "common/error.h"
 
 namespace homolog::cli {
@@ -25,8 +26,8 @@ v1::Operation Operation(v1::OperationState state) {
 class ConcludeTest : public ::testing::Test {
  protected:
   absl::Status Run(const absl::StatusOr<v1::Operation>& started, bool no_wait) {
-    return Conclude(session_, started, no_wait, [this](const std::string& name) {
-      result_ = name;
+    return Conclude(session_, started, no_wait, [this](const std::vector<std::string>& names) {
+      result_ = absl::StrJoin(names, " ");
       return absl::OkStatus();
     });
   }
@@ -56,6 +57,16 @@ TEST_F(ConcludeTest, WaitsAndPrintsTheResult) {
 TEST_F(ConcludeTest, DoesNotWaitForWhatTheStoreHad) {
   EXPECT_TRUE(Run(Operation(v1::OPERATION_STATE_SUCCEEDED), false).ok());
   EXPECT_EQ(result_, "correlations/c");
+}
+
+TEST_F(ConcludeTest, PrintsEveryResultOfAnOperationThatHasSeveral) {
+  v1::Operation operation = Operation(v1::OPERATION_STATE_SUCCEEDED);
+  operation.add_results("correlations/c");
+  operation.add_results("correlations/d");
+  EXPECT_TRUE(Run(operation, false).ok());
+  EXPECT_EQ(result_, "correlations/c correlations/d");
+  EXPECT_TRUE(Run(operation, true).ok());
+  EXPECT_THAT(out_.str(), HasSubstr("\"correlations/c,correlations/d\""));
 }
 
 TEST_F(ConcludeTest, PrintsTheOperationWithoutWaiting) {

@@ -36,6 +36,10 @@ class MockConnection : public Connection {
               (const v1::ListCorrelationsRequest&), (override));
   MOCK_METHOD(absl::StatusOr<v1::QueryUniversalNeuronsResponse>, QueryUniversalNeurons,
               (const v1::QueryUniversalNeuronsRequest&), (override));
+  MOCK_METHOD(absl::StatusOr<v1::NeuronDetail>, GetNeuron, (const v1::GetNeuronRequest&),
+              (override));
+  MOCK_METHOD(absl::StatusOr<v1::GetNeuronTableResponse>, GetNeuronTable,
+              (const v1::GetNeuronTableRequest&), (override));
   MOCK_METHOD(absl::StatusOr<v1::Operation>, RunAblation, (const v1::RunAblationRequest&),
               (override));
   MOCK_METHOD(absl::StatusOr<v1::Ablation>, GetAblation, (const v1::GetAblationRequest&),

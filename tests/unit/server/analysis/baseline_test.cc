@@ -82,8 +82,9 @@ TEST(BaselineSeedTest, AloneDecidesTheBaseline) {
   const FakeTokens tokens = RandomTokens(1000, 25, 400);
   auto baseline = [&](uint64_t seed) {
     RunControl control;
-    return ComputeCorrelations(reference, {&partner}, tokens, {.seed = seed}, control)
-        ->partners[0]
+    return ComputeCorrelations({&reference, &partner}, tokens, {.seed = seed}, control)
+        ->results[0]
+        .partners[0]
         .baseline;
   };
   EXPECT_EQ(baseline(1), baseline(1));

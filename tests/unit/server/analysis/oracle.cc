@@ -185,14 +185,18 @@ double Dot(const std::vector<double>& a, const std::vector<double>& b) {
 Columns RotatedColumns(const Columns& columns, const engine::ModelShape& shape,
                        const CorrelationOptions& options, int64_t rotation) {
   Columns rotated(columns.size(), std::vector<double>(columns[0].size(), 0.0));
+  // For best pairing, an odd rotation is the negative of the one before.
+  const bool pairs = options.pairing == Pairing::kBest;
+  const double sign = pairs && rotation % 2 == 1 ? -1 : 1;
   for (int64_t layer = 0; layer < shape.layers; ++layer) {
-    const at::Tensor matrix =
-        RandomRotation(options.baseline, shape.d_mlp, options.seed, rotation, layer).contiguous();
+    const at::Tensor matrix = RandomRotation(options.baseline, shape.d_mlp, options.seed,
+                                             pairs ? rotation / 2 : rotation, layer)
+                                  .contiguous();
     const float* entries = matrix.data_ptr<float>();
     for (int64_t row = 0; row < shape.d_mlp; ++row) {
       std::vector<double>& out = rotated[layer * shape.d_mlp + row];
       for (int64_t i = 0; i < shape.d_mlp; ++i) {
-        const double entry = entries[row * shape.d_mlp + i];
+        const double entry = sign * entries[row * shape.d_mlp + i];
         const std::vector<double>& in = columns[layer * shape.d_mlp + i];
         for (size_t p = 0; p < in.size(); ++p) out[p] += entry * in[p];
       }
@@ -201,37 +205,68 @@ Columns RotatedColumns(const Columns& columns, const engine::ModelShape& shape,
   return rotated;
 }
 
+namespace {
+
+std::vector<int64_t> CountedPositions(const FakeTokens& tokens,
+                                      const std::vector<int64_t>& excluded) {
+  std::vector<int64_t> positions;
+  for (int64_t p = 0; p < tokens.positions(); ++p) {
+    const bool out = std::find(excluded.begin(), excluded.end(), tokens.id(p)) != excluded.end();
+    if (!out) positions.push_back(p);
+  }
+  return positions;
+}
+
+}  // namespace
+
+void ExpectMatchesTheOracle(const CorrelationResult& result, const FakeModel& reference,
+                            const std::vector<const FakeModel*>& partners, const FakeTokens& tokens,
+                            const CorrelationOptions& options, double tolerance) {
+  const Columns columns =
+      ActivationColumns(reference, options.site, tokens, options.excluded_token_ids);
+  const auto counted = static_cast<int64_t>(columns[0].size());
+  EXPECT_EQ(result.counted_positions, counted);
+  EXPECT_EQ(result.excluded_positions, tokens.positions() - counted);
+  ASSERT_EQ(result.dead.size(), columns.size());
+  for (size_t k = 0; k < columns.size(); ++k) {
+    EXPECT_EQ(result.dead[k], Constant(columns[k]) ? 1 : 0) << "neuron " << k;
+  }
+  ExpectStatistics(result.statistics, columns,
+                   CountedPositions(tokens, options.excluded_token_ids));
+  ASSERT_EQ(result.partners.size(), partners.size());
+  for (size_t i = 0; i < partners.size(); ++i) {
+    SCOPED_TRACE(testing::Message() << "partner " << i);
+    const Columns partner =
+        ActivationColumns(*partners[i], options.site, tokens, options.excluded_token_ids);
+    const PairCorrelations& pair = result.partners[i];
+    EXPECT_EQ(pair.partner_dead, std::count_if(partner.begin(), partner.end(), Constant));
+    const engine::ModelShape& shape = partners[i]->description().shape;
+    const ExpectedPair expected = Expected(columns, partner, shape, options);
+    ExpectPair(pair, expected, options.pairing, tolerance, "partner_" + std::to_string(i + 1));
+    EXPECT_LE(pair.error.max_abs, tolerance);
+    if (options.pairing == Pairing::kSameIndex) {
+      EXPECT_TRUE(pair.distribution.top_corr.empty() && pair.layer_similarity.empty());
+      continue;
+    }
+    ExpectDistribution(pair.distribution, expected.rho, tolerance);
+    ExpectLayerSimilarity(pair.layer_similarity, columns, reference.description().shape.d_mlp,
+                          partner, shape.d_mlp, std::max(1e-4, 2 * tolerance));
+  }
+}
+
 CorrelationResult ExpectCorrelationsMatchTheOracle(const FakeModel& reference,
                                                    const std::vector<const FakeModel*>& partners,
                                                    const FakeTokens& tokens,
                                                    const CorrelationOptions& options,
                                                    double tolerance) {
   RunControl control;
-  const auto result = ComputeCorrelations(
-      reference, std::vector<const engine::Model*>(partners.begin(), partners.end()), tokens,
-      options, control);
-  EXPECT_TRUE(result.ok()) << result.status();
-  if (!result.ok()) return {};
-  const Columns columns =
-      ActivationColumns(reference, options.site, tokens, options.excluded_token_ids);
-  const auto counted = static_cast<int64_t>(columns[0].size());
-  EXPECT_EQ(result->counted_positions, counted);
-  EXPECT_EQ(result->excluded_positions, tokens.positions() - counted);
-  EXPECT_EQ(result->dead.size(), columns.size());
-  for (size_t k = 0; k < columns.size(); ++k) {
-    EXPECT_EQ(result->dead[k], Constant(columns[k]) ? 1 : 0) << "neuron " << k;
-  }
-  EXPECT_EQ(result->partners.size(), partners.size());
-  for (size_t i = 0; i < partners.size(); ++i) {
-    const Columns partner =
-        ActivationColumns(*partners[i], options.site, tokens, options.excluded_token_ids);
-    EXPECT_EQ(result->partners[i].partner_dead,
-              std::count_if(partner.begin(), partner.end(), Constant));
-    ExpectPair(result->partners[i],
-               Expected(columns, partner, partners[i]->description().shape, options),
-               options.pairing, tolerance, "partner_" + std::to_string(i + 1));
-  }
-  return *result;
+  std::vector<const engine::Model*> models = {&reference};
+  models.insert(models.end(), partners.begin(), partners.end());
+  auto set = ComputeCorrelations(models, tokens, options, control);
+  EXPECT_TRUE(set.ok()) << set.status();
+  if (!set.ok()) return {};
+  ExpectMatchesTheOracle(set->results[0], reference, partners, tokens, options, tolerance);
+  return std::move(set->results[0]);
 }
 
 AblationEffect AblationByTheBook(const FakeModel& model, const NeuronSet& set,

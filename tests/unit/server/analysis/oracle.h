@@ -7,14 +7,12 @@
 #include <cstdint>
 #include <vector>
 
+#include "distribution_oracle.h"
 #include "fake_model.h"
 #include "server/analysis/ablation.h"
 #include "server/analysis/correlation.h"
 
 namespace homolog::analysis {
-
-// One vector over the counted positions per neuron.
-using Columns = std::vector<std::vector<double>>;
 
 Columns ActivationColumns(const FakeModel& model, engine::Site site, const FakeTokens& tokens,
                           const std::vector<int64_t>& excluded);
@@ -29,6 +27,12 @@ double Dot(const std::vector<double>& a, const std::vector<double>& b);
 // Rotation number `rotation` of all layers, position by position.
 Columns RotatedColumns(const Columns& columns, const engine::ModelShape& shape,
                        const CorrelationOptions& options, int64_t rotation);
+
+// Compares every number of `result` with what the definitions say. `tolerance` holds for every
+// correlation.
+void ExpectMatchesTheOracle(const CorrelationResult& result, const FakeModel& reference,
+                            const std::vector<const FakeModel*>& partners, const FakeTokens& tokens,
+                            const CorrelationOptions& options, double tolerance = 1e-5);
 
 // Computes correlations both ways and compares every number. `tolerance` holds for every
 // correlation. Returns the result for further checks.

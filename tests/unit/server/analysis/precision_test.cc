@@ -54,13 +54,13 @@ TEST(PrecisionTest, AScaleThatShrinks) {
 TEST(PrecisionTest, AFirstBlockUnlikeAllOthers) {
   // Far from the mean of all and narrow: provisional moments are wrong about everything after it.
   ExpectPrecise(100000, Shape(1, 6, 0), [](double x, int64_t position, int64_t) {
-    return position < 2040 ? 3 + 0.1 * x : 0.1 * x;
+    return position < 4080 ? 3 + 0.1 * x : 0.1 * x;
   });
 }
 
 TEST(PrecisionTest, AFirstBlockHundredsOfDeviationsAway) {
   ExpectPrecise(100000, Shape(1, 6, 0), [](double x, int64_t position, int64_t neuron) {
-    return position < 2040 && neuron % 2 == 0 ? 300 + x : x;
+    return position < 4080 && neuron % 2 == 0 ? 300 + x : x;
   });
 }
 

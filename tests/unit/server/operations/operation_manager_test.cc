@@ -53,7 +53,11 @@ class OperationManagerTest : public ::testing::Test {
 
   // A job whose result is `result`.
   Job MakeJob(const std::string& result, decltype(Job::run) run) {
-    return {"correlation", "correlations/" + result, "request of " + result, std::move(run)};
+    return {.kind = "correlation",
+            .result = "correlations/" + result,
+            .results = {},
+            .request = "request of " + result,
+            .run = std::move(run)};
   }
   Job QuickJob(const std::string& result) {
     return MakeJob(result,
@@ -401,18 +405,33 @@ TEST_F(OperationManagerTest, RefusesWorkOnceTheWorkerHasStopped) {
 
 TEST_F(OperationManagerTest, AnswersAStoredResultWithTheOperationThatComputedIt) {
   const v1::Operation computed = Wait(Submit(QuickJob("a")).name());
-  const auto known = manager_->Finished("correlation", "correlations/a", computed.name());
+  const auto known = manager_->Finished(QuickJob("a"), computed.name());
   ASSERT_TRUE(known.ok()) << known.status();
   EXPECT_EQ(known->name(), computed.name());
   ASSERT_TRUE(manager_->Delete(computed.name()).ok());
   for (const std::string& name : {computed.name(), std::string(), std::string("operations/none")}) {
-    const auto made = manager_->Finished("correlation", "correlations/a", name);
+    const auto made = manager_->Finished(QuickJob("a"), name);
     ASSERT_TRUE(made.ok()) << made.status();
     EXPECT_NE(made->name(), computed.name());
     EXPECT_EQ(made->state(), v1::OPERATION_STATE_SUCCEEDED);
     EXPECT_EQ(made->result(), "correlations/a");
     EXPECT_EQ(manager_->Get(made->name())->state(), v1::OPERATION_STATE_SUCCEEDED);
   }
+}
+
+TEST_F(OperationManagerTest, SeveralResultsAreAnotherQuestionThanTheFirstOfThem) {
+  Job several = QuickJob("a");
+  several.results = {"correlations/a", "correlations/b"};
+  const v1::Operation one = Wait(Submit(QuickJob("a")).name());
+  EXPECT_TRUE(one.results().empty());
+  // The operation that computed the first alone does not stand for both.
+  const auto both = manager_->Finished(several, one.name());
+  ASSERT_TRUE(both.ok()) << both.status();
+  EXPECT_NE(both->name(), one.name());
+  EXPECT_THAT(both->results(), ::testing::ElementsAre("correlations/a", "correlations/b"));
+  const v1::Operation computed = Wait(Submit(several).name());
+  EXPECT_THAT(computed.results(), ::testing::ElementsAre("correlations/a", "correlations/b"));
+  EXPECT_EQ(manager_->Finished(several, computed.name())->name(), computed.name());
 }
 
 }  // namespace

@@ -8,6 +8,8 @@
 #include <limits>
 #include <random>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "common/error.h"
@@ -31,7 +33,7 @@ std::vector<QueriedNeuron> Sample() {
 
 std::vector<std::string> Sorted(const std::string& order_by) {
   std::vector<QueriedNeuron> neurons = Sample();
-  const absl::Status status = SortNeurons(order_by, neurons);
+  const absl::Status status = OrderNeurons(order_by, 0, 4, neurons);
   if (!status.ok()) return {status.ToString()};
   std::vector<std::string> names;
   for (const QueriedNeuron& n : neurons) {
@@ -61,12 +63,36 @@ TEST(NeuronOrderTest, OrdersBySeveralFieldsInTurn) {
   EXPECT_THAT(Sorted("  max_corr   desc ,baseline"), ElementsAre("0:0", "0:1", "1:1", "1:0"));
 }
 
+TEST(NeuronOrderTest, PutsAnyPageWhereASortOfAllWouldPutIt) {
+  std::mt19937 random(11);
+  std::vector<QueriedNeuron> neurons(500);
+  for (int64_t i = 0; i < 500; ++i) {
+    neurons[i].layer = i / 100;
+    neurons[i].neuron = i % 100;
+    neurons[i].excess.max_corr = static_cast<double>(random() % 7);
+  }
+  std::vector<QueriedNeuron> sorted = neurons;
+  std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) {
+    return std::tuple(-a.excess.max_corr, a.layer, a.neuron) <
+           std::tuple(-b.excess.max_corr, b.layer, b.neuron);
+  });
+  for (const auto& [begin, end] : std::vector<std::pair<int64_t, int64_t>>{
+           {0, 0}, {0, 1}, {0, 500}, {17, 40}, {499, 500}, {500, 500}, {250, 250}}) {
+    std::vector<QueriedNeuron> page = neurons;
+    ASSERT_TRUE(OrderNeurons("max_corr desc", begin, end, page).ok());
+    for (int64_t i = begin; i < end; ++i) {
+      EXPECT_EQ(page[i].layer, sorted[i].layer) << begin << " " << end << " " << i;
+      EXPECT_EQ(page[i].neuron, sorted[i].neuron) << begin << " " << end << " " << i;
+    }
+  }
+}
+
 TEST(NeuronOrderTest, RefusesWhatIsNoOrder) {
   for (const std::string wrong :
        {",", "layer,", " ", "Layer", "layer DESC", "layer desc desc", "layer descending", "desc",
         "max_corr;layer", "dead", "layer\xff"}) {
     std::vector<QueriedNeuron> neurons = Sample();
-    const absl::Status status = SortNeurons(wrong, neurons);
+    const absl::Status status = OrderNeurons(wrong, 0, 4, neurons);
     EXPECT_EQ(ErrorReason(status), "INVALID_ORDER_BY") << wrong;
     EXPECT_THAT(std::string(status.message()), HasSubstr("excess_corr")) << wrong;
   }
@@ -74,7 +100,7 @@ TEST(NeuronOrderTest, RefusesWhatIsNoOrder) {
 
 TEST(NeuronOrderTest, NamesAFieldThatStandsTwice) {
   std::vector<QueriedNeuron> neurons = Sample();
-  const absl::Status status = SortNeurons("layer, neuron, layer desc", neurons);
+  const absl::Status status = OrderNeurons("layer, neuron, layer desc", 0, 4, neurons);
   EXPECT_EQ(ErrorReason(status), "INVALID_ORDER_BY");
   EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr("layer desc"), HasSubstr("twice")));
 }
@@ -83,7 +109,7 @@ TEST(NeuronOrderTest, RefusesAMillionFieldsAtOnce) {
   std::string order_by = "layer";
   for (int i = 0; i < 1'000'000; ++i) order_by += ",layer";
   std::vector<QueriedNeuron> neurons = Sample();
-  EXPECT_EQ(ErrorReason(SortNeurons(order_by, neurons)), "INVALID_ORDER_BY");
+  EXPECT_EQ(ErrorReason(OrderNeurons(order_by, 0, 4, neurons)), "INVALID_ORDER_BY");
 }
 
 TEST(NeuronOrderTest, SortsNumbersThatAreNone) {
@@ -94,7 +120,7 @@ TEST(NeuronOrderTest, SortsNumbersThatAreNone) {
     neurons[i].excess.excess =
         random() % 3 == 0 ? std::numeric_limits<double>::quiet_NaN() : double(random() % 10);
   }
-  ASSERT_TRUE(SortNeurons("excess_corr", neurons).ok());
+  ASSERT_TRUE(OrderNeurons("excess_corr", 0, 1000, neurons).ok());
   const auto first_nan = std::find_if(neurons.begin(), neurons.end(), [](const QueriedNeuron& n) {
     return std::isnan(n.excess.excess);
   });

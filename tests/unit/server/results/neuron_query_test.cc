@@ -17,6 +17,7 @@
 namespace homolog::results {
 namespace {
 
+using ::homolog::testing::HandMadeDetailedResult;
 using ::homolog::testing::StoreHandMadeCorrelation;
 using ::homolog::testing::TemporaryFolder;
 using ::testing::ElementsAre;
@@ -213,6 +214,18 @@ TEST_F(NeuronQueryTest, RefusesWhatIsOutOfRange) {
   EXPECT_EQ(Refusal(), "CORRELATION_NOT_FOUND");
   request_.set_correlation("ablations/c");
   EXPECT_EQ(Refusal(), "INVALID_RESOURCE_NAME");
+}
+
+// Histograms and lists are a hundred times the columns that a query is about.
+TEST_F(NeuronQueryTest, ReadsNoColumnThatItDoesNotNeed) {
+  const auto before = Query();
+  analysis::CorrelationResult result = HandMadeDetailedResult();
+  result.statistics.histogram.pop_back();
+  result.statistics.mean.pop_back();
+  result.partners[0].distribution.top_corr.pop_back();
+  result.partners[1].distribution.mean.pop_back();
+  ASSERT_TRUE(StoreHandMadeCorrelation(*store_, "c", result).ok());
+  EXPECT_EQ(Query().SerializeAsString(), before.SerializeAsString());
 }
 
 TEST_F(NeuronQueryTest, ReportsDamageAndGoesOn) {

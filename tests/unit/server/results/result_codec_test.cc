@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,12 +15,15 @@
 namespace homolog::results {
 namespace {
 
+using ::homolog::testing::HandMadeDetailedResult;
 using ::homolog::testing::HandMadeManifest;
 using ::homolog::testing::HandMadeResult;
 using ::homolog::testing::StoreHandMadeCorrelation;
 using ::homolog::testing::TemporaryFolder;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::UnorderedElementsAreArray;
 
 class ResultCodecTest : public ::testing::Test {
  protected:
@@ -72,6 +76,98 @@ TEST_F(ResultCodecTest, StoresColumnsAsPackedLittleEndianNumbers) {
             std::string("\x00\x00\x80\x3f", 4));  // 1.0f
   EXPECT_EQ(store_->GetBlob("correlations", "c", "1.max_sim")->substr(4, 4),
             std::string("\1\0\0\0", 4));
+}
+
+TEST_F(ResultCodecTest, StoresEveryColumnThatTheApiNamesAndNoOther) {
+  const std::vector<std::string> reference = {"dead",
+                                              "activation.mean",
+                                              "activation.variance",
+                                              "activation.skew",
+                                              "activation.kurtosis",
+                                              "activation.active_share",
+                                              "activation.minimum",
+                                              "activation.maximum",
+                                              "activation.histogram_low",
+                                              "activation.histogram_width",
+                                              "activation.histogram",
+                                              "activation.top_activation",
+                                              "activation.top_position"};
+  const std::vector<std::string> partner = {
+      "max_corr",  "min_corr",  "baseline",      "baseline_std", "max_sim",
+      "min_sim",   "corr_mean", "corr_variance", "corr_skew",    "corr_kurtosis",
+      "histogram", "top_corr",  "bottom_corr",   "top_sim",      "bottom_sim"};
+  std::vector<std::string> expected = reference;
+  for (const char* number : {"0.", "1."}) {
+    for (const std::string& name : partner) expected.push_back(number + name);
+  }
+  std::vector<std::string> names;
+  for (const store::Blob& blob : EncodeColumns(HandMadeDetailedResult())) {
+    names.push_back(blob.name);
+  }
+  EXPECT_THAT(names, UnorderedElementsAreArray(expected));
+}
+
+TEST_F(ResultCodecTest, StoresNoColumnThatIsEmpty) {
+  for (const store::Blob& blob : EncodeColumns(HandMadeResult())) {
+    EXPECT_THAT(blob.name, Not(HasSubstr("activation"))) << blob.name;
+    EXPECT_THAT(blob.name, Not(HasSubstr("histogram"))) << blob.name;
+  }
+  ASSERT_TRUE(StoreHandMadeCorrelation(*store_, "c").ok());
+  EXPECT_FALSE(*HasColumns(*store_, "c", ColumnGroup::kStatistics));
+  EXPECT_FALSE(*HasColumns(*store_, "c", ColumnGroup::kDistribution));
+  ASSERT_TRUE(StoreHandMadeCorrelation(*store_, "c", HandMadeDetailedResult()).ok());
+  EXPECT_TRUE(*HasColumns(*store_, "c", ColumnGroup::kStatistics));
+  EXPECT_TRUE(*HasColumns(*store_, "c", ColumnGroup::kDistribution));
+}
+
+TEST_F(ResultCodecTest, GivesBackSomeRowsOfEveryColumn) {
+  ASSERT_TRUE(StoreHandMadeCorrelation(*store_, "c", HandMadeDetailedResult()).ok());
+  constexpr ColumnGroup kAll[] = {ColumnGroup::kCorrelations, ColumnGroup::kStatistics,
+                                  ColumnGroup::kDistribution};
+  const auto rows = ReadRows(*store_, "c", *ReadCorrelation(*store_, "c"), kAll, {2, 3});
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  const analysis::CorrelationResult all = HandMadeDetailedResult();
+  const auto expect_rows = [](const auto& some, const auto& whole) {
+    const size_t width = whole.size() / 6;
+    ASSERT_EQ(some.size(), 3 * width);
+    EXPECT_TRUE(std::equal(some.begin(), some.end(), whole.begin() + 2 * width));
+  };
+  expect_rows(rows->dead, all.dead);
+  expect_rows(rows->statistics.kurtosis, all.statistics.kurtosis);
+  expect_rows(rows->statistics.histogram, all.statistics.histogram);
+  expect_rows(rows->statistics.top_position, all.statistics.top_position);
+  for (size_t i = 0; i < 2; ++i) {
+    expect_rows(rows->partners[i].max_sim, all.partners[i].max_sim);
+    expect_rows(rows->partners[i].distribution.skew, all.partners[i].distribution.skew);
+    expect_rows(rows->partners[i].distribution.top_corr, all.partners[i].distribution.top_corr);
+    expect_rows(rows->partners[i].distribution.bottom_sim, all.partners[i].distribution.bottom_sim);
+  }
+}
+
+TEST_F(ResultCodecTest, CallsAListThatIsTooLongOrUnevenDamaged) {
+  const auto read = [&](const analysis::CorrelationResult& result) {
+    Put(HandMadeManifest("c"), result);
+    constexpr ColumnGroup kLists[] = {ColumnGroup::kStatistics, ColumnGroup::kDistribution};
+    return ReadRows(*store_, "c", HandMadeManifest("c"), kLists, {0, 1}).status();
+  };
+  EXPECT_TRUE(read(HandMadeDetailedResult()).ok());
+  analysis::CorrelationResult result = HandMadeDetailedResult();
+  result.partners[0].distribution.top_corr.pop_back();
+  EXPECT_THAT(std::string(read(result).message()),
+              HasSubstr("column 0.top_corr has 188 bytes instead of 1 to 50 numbers for each"));
+  result = HandMadeDetailedResult();
+  result.statistics.top_position.resize(6 * 21);
+  EXPECT_THAT(std::string(read(result).message()), HasSubstr("1 to 20 numbers"));
+  result = HandMadeDetailedResult();
+  result.statistics.histogram.resize(6 * 79);
+  EXPECT_THAT(std::string(read(result).message()),
+              HasSubstr("activation.histogram has 1896 bytes instead of 1920"));
+  result = HandMadeDetailedResult();
+  result.partners[1].distribution.top_sim[0] = 2;  // of 2 neurons
+  EXPECT_THAT(std::string(read(result).message()), HasSubstr("names a neuron"));
+  result = HandMadeDetailedResult();
+  result.partners[1].distribution.skew.clear();
+  EXPECT_THAT(std::string(read(result).message()), HasSubstr("column 1.corr_skew is missing"));
 }
 
 TEST_F(ResultCodecTest, NamesAResultThatIsNotThere) {

@@ -12,6 +12,7 @@
 #define HOMOLOG_TESTS_UNIT_SERVER_RESULTS_STORED_CORRELATION_H_
 
 #include <string>
+#include <vector>
 
 #include "homolog/v1/correlation.pb.h"
 #include "server/analysis/correlation.h"
@@ -58,9 +59,66 @@ inline analysis::CorrelationResult HandMadeResult() {
   return result;
 }
 
-inline absl::Status StoreHandMadeCorrelation(store::Store& store, const std::string& id) {
+// `width` numbers for each of 6 neurons: neuron k's i-th is at(k, i).
+template <typename Number, typename At>
+std::vector<Number> Rows(int width, At at) {
+  std::vector<Number> rows;
+  for (int k = 0; k < 6; ++k) {
+    for (int i = 0; i < width; ++i) rows.push_back(static_cast<Number>(at(k, i)));
+  }
+  return rows;
+}
+
+// Of a partner with `neurons` neurons, all of which are kept: neuron k is most like neuron k, then
+// k + 1 and so on, around; no two numbers of a neuron are alike.
+inline analysis::CorrelationDistribution HandMadeDistribution(int neurons) {
+  analysis::CorrelationDistribution d;
+  d.kept = neurons;
+  d.top_corr = Rows<float>(neurons, [](int k, int i) { return 0.75 - k / 64. - i / 16.; });
+  d.bottom_corr = Rows<float>(neurons, [](int k, int i) { return -0.75 - k / 64. + i / 16.; });
+  d.top_sim = Rows<int32_t>(neurons, [&](int k, int i) { return (k + i) % neurons; });
+  d.bottom_sim = Rows<int32_t>(neurons, [&](int k, int i) { return (k + neurons - i) % neurons; });
+  d.histogram = Rows<uint32_t>(100, [](int k, int i) { return k * 1000 + i; });
+  d.mean = Rows<float>(1, [](int k, int) { return k / 8.; });
+  d.variance = Rows<float>(1, [](int k, int) { return 1 + k; });
+  d.skew = Rows<float>(1, [](int k, int) { return -k / 4.; });
+  d.kurtosis = Rows<float>(1, [](int k, int) { return 3 + k; });
+  return d;
+}
+
+// Three positions are kept: 2 + k, 10 + k and 20 + k of neuron k.
+inline analysis::NeuronStatistics HandMadeStatistics() {
+  analysis::NeuronStatistics s;
+  s.mean = Rows<float>(1, [](int k, int) { return k; });
+  s.variance = Rows<float>(1, [](int k, int) { return k + 0.5; });
+  s.skew = Rows<float>(1, [](int k, int) { return k + 0.25; });
+  s.kurtosis = Rows<float>(1, [](int k, int) { return k + 0.125; });
+  s.active_share = Rows<float>(1, [](int k, int) { return k / 8.; });
+  s.minimum = Rows<float>(1, [](int k, int) { return -k; });
+  s.maximum = Rows<float>(1, [](int k, int) { return 10 + k; });
+  s.histogram = Rows<uint32_t>(80, [](int k, int i) { return k * 100 + i; });
+  s.histogram_low = Rows<float>(1, [](int k, int) { return -10 - k; });
+  s.histogram_width = Rows<float>(1, [](int k, int) { return 0.25 + k; });
+  s.kept = 3;
+  s.top_activation = Rows<float>(3, [](int k, int i) { return 10 + k - i; });
+  s.top_position = Rows<int64_t>(3, [](int k, int i) { return k + (i == 0 ? 2 : i * 10); });
+  return s;
+}
+
+// The same result with all that servers keep now.
+inline analysis::CorrelationResult HandMadeDetailedResult() {
+  analysis::CorrelationResult result = HandMadeResult();
+  result.statistics = HandMadeStatistics();
+  result.partners[0].distribution = HandMadeDistribution(8);
+  result.partners[1].distribution = HandMadeDistribution(2);
+  return result;
+}
+
+inline absl::Status StoreHandMadeCorrelation(
+    store::Store& store, const std::string& id,
+    const analysis::CorrelationResult& result = HandMadeResult()) {
   return store.PutResult("correlations", id, HandMadeManifest(id).SerializeAsString(),
-                         results::EncodeColumns(HandMadeResult()));
+                         results::EncodeColumns(result));
 }
 
 }  // namespace homolog::testing

@@ -135,6 +135,74 @@ TEST_F(StoreTest, DeletesAResultWithItsBlobsAndNothingElse) {
   EXPECT_THAT(blobs, ElementsAre("correlations/a-b/x", "correlations/a0/x", "correlations/b/x"));
 }
 
+// Larger than 3 pieces of 1 MiB, and no two pieces alike.
+std::string LargeBlob() {
+  std::string bytes;
+  for (int i = 0; bytes.size() < (3 << 20) + 17; ++i) bytes += std::to_string(i) + " ";
+  return bytes;
+}
+
+TEST_F(StoreTest, GivesBackAnyRangeOfABlobOfAnySize) {
+  const std::string large = LargeBlob();
+  constexpr int64_t kMiB = 1 << 20;
+  ASSERT_TRUE(store_->PutResult(kKind, "a", "m", {{"large", large}, {"small", "0123"}}).ok());
+  Reopen();
+  const auto size = static_cast<int64_t>(large.size());
+  EXPECT_EQ(ValueOf(store_->GetBlobSize(kKind, "a", "large")), size);
+  EXPECT_EQ(ValueOf(store_->GetBlob(kKind, "a", "large")), large);
+  for (const auto& [offset, count] :
+       std::vector<std::pair<int64_t, int64_t>>{{0, 1},
+                                                {0, size},
+                                                {kMiB - 1, 1},
+                                                {kMiB, 1},
+                                                {kMiB - 2, 2 * kMiB},
+                                                {size, 0},
+                                                {size - 5, 5},
+                                                {2 * kMiB + 7, 100}}) {
+    EXPECT_EQ(ValueOf(store_->ReadBlob(kKind, "a", "large", offset, count)),
+              large.substr(offset, count))
+        << offset << " " << count;
+  }
+  EXPECT_EQ(ValueOf(store_->GetBlobSize(kKind, "a", "small")), 4);
+  EXPECT_EQ(ValueOf(store_->ReadBlob(kKind, "a", "small", 1, 2)), "12");
+}
+
+TEST_F(StoreTest, RefusesBytesBeyondABlobsEnd) {
+  ASSERT_TRUE(store_->PutResult(kKind, "a", "m", {{"large", LargeBlob()}, {"small", "0123"}}).ok());
+  for (const std::string blob : {"large", "small"}) {
+    const int64_t size = ValueOf(store_->GetBlobSize(kKind, "a", blob));
+    for (const auto& [offset, count] : std::vector<std::pair<int64_t, int64_t>>{
+             {0, size + 1}, {size, 1}, {-1, 1}, {1, -1}, {size + 1, 0}, {1, int64_t{1} << 62}}) {
+      EXPECT_EQ(ErrorReason(store_->ReadBlob(kKind, "a", blob, offset, count).status()),
+                "BLOB_OUT_OF_RANGE")
+          << blob << " " << offset << " " << count;
+    }
+  }
+  EXPECT_EQ(ErrorReason(store_->ReadBlob(kKind, "a", "none", 0, 0).status()), "BLOB_NOT_FOUND");
+  EXPECT_EQ(ErrorReason(store_->GetBlobSize(kKind, "a", "none").status()), "BLOB_NOT_FOUND");
+}
+
+TEST_F(StoreTest, ReplacesAndDeletesLargeBlobsWhole) {
+  ASSERT_TRUE(store_->PutResult(kKind, "a", "m", {{"x", LargeBlob()}}).ok());
+  ASSERT_TRUE(store_->PutResult(kKind, "a", "m", {{"x", "small"}}).ok());
+  EXPECT_EQ(ValueOf(store_->GetBlob(kKind, "a", "x")), "small");
+  ASSERT_TRUE(store_->PutResult(kKind, "a", "m", {{"x", LargeBlob()}}).ok());
+  EXPECT_EQ(ValueOf(store_->GetBlob(kKind, "a", "x")), LargeBlob());
+  ASSERT_TRUE(store_->DeleteResult(kKind, "a").ok());
+  EXPECT_TRUE(Raw([](RawDatabase& raw) { return raw.Keys("blobs", ""); }).empty());
+}
+
+TEST_F(StoreTest, ReportsAPieceOfABlobThatIsMissingOrShort) {
+  ASSERT_TRUE(store_->PutResult(kKind, "a", "m", {{"x", LargeBlob()}}).ok());
+  Raw([](RawDatabase& raw) { raw.Put("blobs", "correlations/a/x/00000001", "short"); });
+  Reopen();
+  EXPECT_EQ(ErrorReason(store_->GetBlob(kKind, "a", "x").status()), "STORE_CORRUPT");
+  EXPECT_TRUE(store_->ReadBlob(kKind, "a", "x", 0, 100).ok());
+  Raw([](RawDatabase& raw) { raw.Put("blobs", "correlations/a/x/size", "many"); });
+  Reopen();
+  EXPECT_EQ(ErrorReason(store_->GetBlob(kKind, "a", "x").status()), "STORE_CORRUPT");
+}
+
 TEST_F(StoreTest, ListsInTheOrderOfIdsPageByPage) {
   PutResults(kKind, {"c", "a", "e", "b", "d"});
   PutResults("correlation", {"x"});

@@ -1,0 +1,130 @@
+#include "server/analysis/baseline.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "server/analysis/column_loops.h"
+#include "server/analysis/rotation.h"
+#include "server/analysis/to_vector.h"
+
+namespace homolog::analysis {
+namespace {
+
+// Rows of products that are rotated at once: what comes out stays in the cache.
+constexpr int64_t kRows = 1024;
+
+at::Tensor InverseRoot(const at::Tensor& variance) {
+  return at::where(variance > 0, variance.rsqrt(), at::zeros_like(variance));
+}
+
+}  // namespace
+
+int64_t MatrixCount(const CorrelationOptions& options) {
+  return options.pairing == Pairing::kBest ? (options.rotations + 1) / 2 : options.rotations;
+}
+
+at::Tensor BaselineMatrix(const CorrelationOptions& options, int64_t size, int64_t matrix,
+                          int64_t layer) {
+  return RandomRotation(options.baseline, size, options.seed, matrix, layer);
+}
+
+int64_t BaselineScratchBytes(int64_t d_mlp) {
+  // A matrix in float64 while it is drawn, in float32, its map, one variance's product, and rows.
+  return (2 + 3) * d_mlp * d_mlp * 4 + kRows * d_mlp * 4;
+}
+
+double BaselineMultiplications(int64_t rows, int64_t columns, int64_t d_mlp,
+                               const CorrelationOptions& options) {
+  const bool same_index = options.pairing == Pairing::kSameIndex;
+  return static_cast<double>(rows) * static_cast<double>(columns) *
+         (same_index ? 1.0 : static_cast<double>(d_mlp)) *
+         static_cast<double>(MatrixCount(options));
+}
+
+RotatedDeviations::RotatedDeviations(const engine::ModelShape& shape,
+                                     const CorrelationOptions& options, at::Device device)
+    : shape_(shape),
+      options_(options),
+      inverse_(at::zeros({MatrixCount(options), shape.neurons()},
+                         at::TensorOptions().dtype(at::kFloat).device(device))) {}
+
+int64_t RotatedDeviations::Bytes(const engine::ModelShape& shape,
+                                 const CorrelationOptions& options) {
+  return MatrixCount(options) * shape.neurons() * 4;
+}
+
+double RotatedDeviations::Multiplications(int64_t d_mlp, const CorrelationOptions& options) {
+  const auto size = static_cast<double>(d_mlp);
+  return size * size * size * static_cast<double>(MatrixCount(options));
+}
+
+void RotatedDeviations::SetLayer(int64_t layer, const at::Tensor& covariance) {
+  for (int64_t matrix = 0; matrix < MatrixCount(options_); ++matrix) {
+    const at::Tensor r =
+        BaselineMatrix(options_, shape_.d_mlp, matrix, layer).to(covariance.device());
+    const at::Tensor variance = at::mm(r, covariance).mul_(r).sum(1);
+    inverse_[matrix].narrow(0, layer * shape_.d_mlp, shape_.d_mlp).copy_(InverseRoot(variance));
+  }
+}
+
+at::Tensor RotatedDeviations::Inverse(int64_t matrix, int64_t layer) const {
+  return inverse_[matrix].narrow(0, layer * shape_.d_mlp, shape_.d_mlp);
+}
+
+BaselineAccumulator::BaselineAccumulator(int64_t neurons, const CorrelationOptions& options,
+                                         at::Device device)
+    : options_(options),
+      largest_(at::full({options.rotations, neurons}, -std::numeric_limits<float>::infinity(),
+                        at::TensorOptions().dtype(at::kFloat).device(device))) {}
+
+void BaselineAccumulator::Add(int64_t matrix, int64_t first, const at::Tensor& products,
+                              const at::Tensor& map, const at::Tensor& inverse_deviation) {
+  if (options_.pairing == Pairing::kSameIndex) {
+    const at::Tensor rotated = (products * map).sum(1) * inverse_deviation;
+    largest_[matrix].narrow(0, first, rotated.size(0)).copy_(rotated);
+    return;
+  }
+  for (int64_t row = 0; row < products.size(0); row += kRows) {
+    const int64_t rows = std::min(kRows, products.size(0) - row);
+    AddBest(matrix, first + row, at::mm(products.narrow(0, row, rows), map.t()), inverse_deviation);
+  }
+}
+
+// rotated: [rows, rotated neuron], still to be divided by the rotated neurons' deviations.
+void BaselineAccumulator::AddBest(int64_t matrix, int64_t first, const at::Tensor& rotated,
+                                  const at::Tensor& inverse_deviation) {
+  const int64_t rows = rotated.size(0), columns = rotated.size(1);
+  at::Tensor plus = largest_[2 * matrix].narrow(0, first, rows), minus;
+  if (2 * matrix + 1 < options_.rotations) minus = largest_[2 * matrix + 1].narrow(0, first, rows);
+  if (!rotated.device().is_cpu() || options_.portable) {
+    const auto [smallest, largest] = at::aminmax(rotated * inverse_deviation, 1);
+    plus.copy_(at::maximum(plus, largest));
+    if (minus.defined()) minus.copy_(at::maximum(minus, -smallest));
+    return;
+  }
+  const at::Tensor factor = inverse_deviation.contiguous();
+  float* const up = plus.data_ptr<float>();
+  float* const down = minus.defined() ? minus.data_ptr<float>() : nullptr;
+  at::parallel_for(0, rows, 32, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const Extremes extremes = ScaledExtremes(rotated.data_ptr<float>() + row * columns,
+                                               factor.data_ptr<float>(), columns);
+      up[row] = std::max(up[row], extremes.largest);
+      if (down != nullptr) down[row] = std::max(down[row], -extremes.smallest);
+    }
+  });
+}
+
+void BaselineAccumulator::Finish(const at::Tensor& inverse_deviation, int64_t count,
+                                 PairCorrelations& result) const {
+  const at::Tensor baseline =
+      (largest_ * (inverse_deviation / static_cast<double>(count))).clamp_(-1, 1).to(at::kDouble);
+  result.baseline = ToVector<float>(baseline.mean(0));
+  result.baseline_std = options_.rotations > 1 ? ToVector<float>(baseline.std(0, /*unbiased=*/true))
+                                               : std::vector<float>(result.baseline.size(), 0.0f);
+}
+
+}  // namespace homolog::analysis

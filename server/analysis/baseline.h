@@ -1,0 +1,83 @@
+// The baseline: the largest correlations with randomly rotated neurons, from moments alone.
+// cov(a, R b) = cov(a, b) R^T, and var(R b) = diag(R cov(b, b) R^T).
+//
+// Thread-safety: belong to one thread at a time. They throw what libtorch throws.
+#ifndef HOMOLOG_SERVER_ANALYSIS_BASELINE_H_
+#define HOMOLOG_SERVER_ANALYSIS_BASELINE_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "server/analysis/correlation.h"
+#include "server/engine/model.h"
+
+namespace homolog::analysis {
+
+// Random matrices that a correlation draws per layer. For best pairing each serves two rotations, R
+// (even) and -R (odd): the negative is as random, since both distributions are symmetric, and its
+// largest correlations are the smallest of R's, so that one product serves both.
+int64_t MatrixCount(const CorrelationOptions& options);
+
+// Matrix number `matrix` of a layer of `size` neurons: [size, size] float32 on the CPU.
+at::Tensor BaselineMatrix(const CorrelationOptions& options, int64_t size, int64_t matrix,
+                          int64_t layer);
+
+// Device memory beside the moments while baselines of layers of d_mlp neurons are taken.
+int64_t BaselineScratchBytes(int64_t d_mlp);
+
+// Multiplications that the baselines of `rows` reference neurons take with `columns` neurons of a
+// partner with layers of d_mlp neurons.
+double BaselineMultiplications(int64_t rows, int64_t columns, int64_t d_mlp,
+                               const CorrelationOptions& options);
+
+// 1 / standard deviation of every rotated neuron of one model, in units of its layer's largest
+// scale, which cancels.
+class RotatedDeviations {
+ public:
+  RotatedDeviations(const engine::ModelShape& shape, const CorrelationOptions& options,
+                    at::Device device);
+
+  static int64_t Bytes(const engine::ModelShape& shape, const CorrelationOptions& options);
+  // Of one layer.
+  static double Multiplications(int64_t d_mlp, const CorrelationOptions& options);
+
+  // covariance: [d_mlp, d_mlp] of y times the layer's relative scales.
+  void SetLayer(int64_t layer, const at::Tensor& covariance);
+
+  // Float32 [d_mlp]; 0 where a rotated neuron never varies.
+  at::Tensor Inverse(int64_t matrix, int64_t layer) const;
+
+ private:
+  const engine::ModelShape shape_;
+  const CorrelationOptions& options_;
+  at::Tensor inverse_;  // [matrix, neuron]
+};
+
+// Baselines of a reference's neurons against one partner.
+class BaselineAccumulator {
+ public:
+  BaselineAccumulator(int64_t neurons, const CorrelationOptions& options, at::Device device);
+
+  // products: sums of products of y of reference neurons [first, first + rows) and of the neurons
+  // of one partner layer, [rows, d_mlp]; map: matrix number `matrix` times the layer's relative
+  // scales; inverse_deviation: of the rotated neurons. Both in order of rotated neurons.
+  void Add(int64_t matrix, int64_t first, const at::Tensor& products, const at::Tensor& map,
+           const at::Tensor& inverse_deviation);
+
+  // Mean and deviation over rotations. inverse_deviation: of the reference's y, float32 [neurons],
+  // over `count` positions.
+  void Finish(const at::Tensor& inverse_deviation, int64_t count, PairCorrelations& result) const;
+
+ private:
+  void AddBest(int64_t matrix, int64_t first, const at::Tensor& rotated,
+               const at::Tensor& inverse_deviation);
+
+  const CorrelationOptions& options_;
+  at::Tensor largest_;  // float32 [rotation, neuron]
+};
+
+}  // namespace homolog::analysis
+
+#endif  // HOMOLOG_SERVER_ANALYSIS_BASELINE_H_

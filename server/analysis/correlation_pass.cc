@@ -1,0 +1,157 @@
+#include "server/analysis/correlation_pass.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/error.h"
+
+namespace homolog::analysis {
+namespace {
+
+// Neurons of either side of a tile whose correlations are also taken in float64, each with each.
+constexpr int64_t kSampledNeurons = 8;
+
+double Now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// On the device without waiting for it, where that is another one.
+at::Tensor ToDevice(const at::Tensor& cpu, at::Device device) {
+  return device.is_cuda() ? cpu.pin_memory().to(device, /*non_blocking=*/true) : cpu.to(device);
+}
+
+}  // namespace
+
+// Some sequences, and which of their positions count.
+struct CorrelationPass::Block {
+  at::Tensor tokens;            // [sequence, position] int64 on the CPU
+  at::Tensor kept;              // flat indices of the counted positions; undefined: all
+  int64_t first = 0;            // position in the token stream
+  int64_t positions = 0;        // counted
+  at::Tensor stream_positions;  // [position]; undefined: from `first` on
+};
+
+CorrelationPass::CorrelationPass(const std::vector<const engine::Model*>& models,
+                                 const CorrelationPlan& plan, const PlannedPass& planned,
+                                 const CorrelationOptions& options,
+                                 const std::set<int64_t>& statistics_of)
+    : plan_(plan), options_(options), device_(models[0]->device()), multiplier_(options.precision) {
+  for (const int64_t model : planned.models) {
+    sides_[model] = std::make_unique<Side>(*models[model], options, statistics_of.count(model) > 0);
+  }
+  const auto f32 = at::TensorOptions().dtype(at::kFloat).device(device_);
+  for (const WithinTile& tile : planned.within) {
+    const int64_t d_mlp = standardiser(tile.model).shape().d_mlp;
+    within_.push_back({tile, at::zeros({d_mlp, d_mlp}, f32)});
+  }
+  for (const CrossTile& tile : planned.cross) {
+    const int64_t d_mlp = standardiser(tile.row_model).shape().d_mlp;
+    cross_.push_back({tile, at::zeros({d_mlp, tile.columns}, f32),
+                      ErrorSample(tile, d_mlp, kSampledNeurons, options.seed, device_)});
+  }
+}
+
+std::vector<int64_t> CorrelationPass::models() const {
+  std::vector<int64_t> models;
+  for (const auto& [model, side] : sides_) models.push_back(model);
+  return models;
+}
+
+std::string CorrelationPass::ModelName(int64_t model) const {
+  if (model < static_cast<int64_t>(options_.model_names.size())) return options_.model_names[model];
+  return model == 0 ? "the reference" : absl::StrCat("partner ", model);
+}
+
+absl::Status CorrelationPass::Run(const TokenSequences& tokens, RunControl& control,
+                                  CorrelationCost& cost) {
+  const int64_t length = tokens.sequence_length(), batch = plan_.block_positions / length;
+  for (int64_t first = 0; first < tokens.sequence_count(); first += batch) {
+    const int64_t count = std::min(batch, tokens.sequence_count() - first);
+    Block block;
+    HOMOLOG_ASSIGN_OR_RETURN(block.tokens, tokens.Read(first, count));
+    block.kept = KeptPositions(block.tokens, options_.excluded_token_ids);
+    block.first = first * length;
+    block.positions = block.kept.defined() ? block.kept.numel() : block.tokens.numel();
+    if (block.kept.defined()) block.stream_positions = block.kept + block.first;
+    HOMOLOG_RETURN_IF_ERROR(AddBlock(block, control, cost));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CorrelationPass::AddBlock(const Block& block, RunControl& control,
+                                       CorrelationCost& cost) {
+  const int64_t spare = Standardiser::SpareRows(block.positions);
+  for (auto& [model, side] : sides_) {
+    HOMOLOG_RETURN_IF_ERROR(control.Check());
+    const double start = Now();
+    side->wide = side->reader.Read(
+        ToDevice(block.tokens, device_),
+        block.kept.defined() ? ToDevice(block.kept, device_) : at::Tensor(), spare);
+    cost.tokens += block.tokens.numel();
+    control.OnTokens(block.tokens.numel());
+    cost.forward_seconds += Now() - start;
+  }
+  if (block.positions == 0) return absl::OkStatus();
+  const double start = Now();
+  for (CrossSums& sums : cross_) {
+    sums.sample.Add(sides_.at(sums.tile.row_model)->wide.narrow(0, 0, block.positions),
+                    sides_.at(sums.tile.column_model)->wide.narrow(0, 0, block.positions));
+  }
+  for (auto& [model, side] : sides_) {
+    side->standardiser.AddBlock(block.positions, block.first, block.stream_positions, side->wide);
+  }
+  HOMOLOG_RETURN_IF_ERROR(CheckFinite());
+  HOMOLOG_RETURN_IF_ERROR(control.Check());
+  AddProducts();
+  cost.moments_seconds += Now() - start;
+  cost.moments_multiplications += BlockMultiplications(block.positions + spare);
+  return absl::OkStatus();
+}
+
+// Waits for the device: the one time in a block.
+absl::Status CorrelationPass::CheckFinite() const {
+  std::vector<at::Tensor> flags;
+  for (const auto& [model, side] : sides_) flags.push_back(side->standardiser.Bad());
+  if (!at::stack(flags).any().item<bool>()) return absl::OkStatus();
+  for (const auto& [model, side] : sides_) {
+    if (const absl::Status status = side->standardiser.Check(); !status.ok()) {
+      return Annotate(status, ModelName(model));
+    }
+  }
+  return absl::OkStatus();
+}
+
+at::Tensor CorrelationPass::Layer(int64_t model, int64_t layer) const {
+  const Side& side = *sides_.at(model);
+  const int64_t d_mlp = side.standardiser.shape().d_mlp;
+  return side.operand.narrow(1, layer * d_mlp, d_mlp);
+}
+
+void CorrelationPass::AddProducts() {
+  for (auto& [model, side] : sides_) side->operand = multiplier_.Operand(side->wide);
+  for (WithinSums& sums : within_) {
+    multiplier_.AddUpperProduct(Layer(sums.tile.model, sums.tile.layer), sums.products);
+  }
+  for (CrossSums& sums : cross_) {
+    const CrossTile& tile = sums.tile;
+    multiplier_.AddProduct(
+        Layer(tile.row_model, tile.row_layer),
+        sides_.at(tile.column_model)->operand.narrow(1, tile.column, tile.columns), sums.products);
+  }
+}
+
+double CorrelationPass::BlockMultiplications(int64_t rows) const {
+  double products = 0;
+  for (const WithinSums& sums : within_) {
+    products += static_cast<double>(sums.products.numel()) / 2;  // the other half is the same
+  }
+  for (const CrossSums& sums : cross_) products += static_cast<double>(sums.products.numel());
+  return products * static_cast<double>(rows);
+}
+
+}  // namespace homolog::analysis

@@ -1,0 +1,88 @@
+// One reading of the tokens: the sums of a planned pass.
+//
+// Thread-safety: belongs to one thread at a time. Methods throw what libtorch throws, unless they
+// return a status.
+#ifndef HOMOLOG_SERVER_ANALYSIS_CORRELATION_PASS_H_
+#define HOMOLOG_SERVER_ANALYSIS_CORRELATION_PASS_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "server/analysis/activations.h"
+#include "server/analysis/correlation.h"
+#include "server/analysis/correlation_plan.h"
+#include "server/analysis/error_sample.h"
+#include "server/analysis/products.h"
+#include "server/analysis/run_control.h"
+#include "server/analysis/standardiser.h"
+#include "server/analysis/token_sequences.h"
+#include "server/engine/model.h"
+
+namespace homolog::analysis {
+
+// Sums of one tile over all counted positions.
+struct WithinSums {
+  WithinTile tile;
+  at::Tensor products;  // [d_mlp, d_mlp] float32 of y; only on and above the diagonal
+};
+struct CrossSums {
+  CrossTile tile;
+  at::Tensor products;  // [d_mlp of the row model, columns] float32 of y
+  ErrorSample sample;
+};
+
+class CorrelationPass {
+ public:
+  // All outlive the pass. statistics_of: models whose neurons' statistics are wanted.
+  CorrelationPass(const std::vector<const engine::Model*>& models, const CorrelationPlan& plan,
+                  const PlannedPass& planned, const CorrelationOptions& options,
+                  const std::set<int64_t>& statistics_of);
+
+  // Reads all tokens. FAILED_PRECONDITION (NON_FINITE_ACTIVATION), and what the tokens and
+  // control.Check() say. Adds to `cost`.
+  absl::Status Run(const TokenSequences& tokens, RunControl& control, CorrelationCost& cost);
+
+  const Standardiser& standardiser(int64_t model) const { return sides_.at(model)->standardiser; }
+  std::vector<int64_t> models() const;
+  int64_t counted_positions() const { return sides_.begin()->second->standardiser.count(); }
+  const std::vector<WithinSums>& within() const { return within_; }
+  const std::vector<CrossSums>& cross() const { return cross_; }
+
+ private:
+  // A model while it is read.
+  struct Side {
+    Side(const engine::Model& model, const CorrelationOptions& options, bool statistics)
+        : reader(model, options.site),
+          standardiser(model.description().shape, model.device(), statistics, options.portable) {}
+    ActivationReader reader;
+    Standardiser standardiser;
+    at::Tensor wide, operand;  // of the block at hand
+  };
+
+  struct Block;
+  absl::Status AddBlock(const Block& block, RunControl& control, CorrelationCost& cost);
+  absl::Status CheckFinite() const;
+  void AddProducts();
+  double BlockMultiplications(int64_t rows) const;
+  at::Tensor Layer(int64_t model, int64_t layer) const;
+  std::string ModelName(int64_t model) const;
+
+  const CorrelationPlan& plan_;
+  const CorrelationOptions& options_;
+  const at::Device device_;
+  const Multiplier multiplier_;
+  std::map<int64_t, std::unique_ptr<Side>> sides_;
+  std::vector<WithinSums> within_;
+  std::vector<CrossSums> cross_;
+};
+
+}  // namespace homolog::analysis
+
+#endif  // HOMOLOG_SERVER_ANALYSIS_CORRELATION_PASS_H_

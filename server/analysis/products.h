@@ -1,0 +1,43 @@
+// Products of activations, summed over token positions, in a chosen precision.
+//
+// Thread-safety: a Multiplier belongs to one thread at a time. Throws what libtorch and oneDNN
+// throw.
+#ifndef HOMOLOG_SERVER_ANALYSIS_PRODUCTS_H_
+#define HOMOLOG_SERVER_ANALYSIS_PRODUCTS_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "server/analysis/correlation.h"
+
+namespace homolog::analysis {
+
+// INVALID_ARGUMENT (reason PRECISION_UNAVAILABLE) where the device does not have it.
+absl::Status CheckPrecision(Precision precision, at::Device device);
+
+// What the device does in a second, from one product that takes some hundredths of one.
+double MeasuredMultiplicationsPerSecond(Precision precision, at::Device device);
+
+class Multiplier {
+ public:
+  explicit Multiplier(Precision precision) : precision_(precision) {}
+
+  // x [position, neuron] float32 as it is multiplied: itself, or a rounded copy.
+  at::Tensor Operand(const at::Tensor& x) const;
+
+  // sum += a^T b. a: [position, rows], b: [position, columns] of Operand; sum: [rows, columns]
+  // float32. Any of them may be columns of a wider matrix.
+  void AddProduct(const at::Tensor& a, const at::Tensor& b, at::Tensor sum) const;
+
+  // The part on and above the diagonal of sum += a^T a; what is below holds anything.
+  void AddUpperProduct(const at::Tensor& a, at::Tensor sum) const;
+
+ private:
+  const Precision precision_;
+};
+
+}  // namespace homolog::analysis
+
+#endif  // HOMOLOG_SERVER_ANALYSIS_PRODUCTS_H_

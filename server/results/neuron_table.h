@@ -1,0 +1,19 @@
+// GetNeuronTable over a stored correlation.
+//
+// Thread-safety: pure functions; the store is thread-safe.
+#ifndef HOMOLOG_SERVER_RESULTS_NEURON_TABLE_H_
+#define HOMOLOG_SERVER_RESULTS_NEURON_TABLE_H_
+
+#include "absl/status/statusor.h"
+#include "homolog/v1/analysis_service.pb.h"
+#include "server/store/store.h"
+
+namespace homolog::results {
+
+// As analysis_service.proto says, errors included.
+absl::StatusOr<v1::GetNeuronTableResponse> GetNeuronTable(const store::Store& store,
+                                                          const v1::GetNeuronTableRequest& request);
+
+}  // namespace homolog::results
+
+#endif  // HOMOLOG_SERVER_RESULTS_NEURON_TABLE_H_
