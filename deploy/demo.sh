@@ -20,7 +20,6 @@ done
 port=${HOMOLOG_DEMO_PORT:-7431}
 bin=build/release/bin
 demo=build/demo
-seeds="0 1 2"
 steps="0 100 200 400 600 800"
 last=800
 tokens=131072
@@ -65,28 +64,27 @@ heading "Upload text that the models have not seen"
 "$bin/homolog" datasets create glosses --text "$demo/held-out.txt" --checkpoint "seed0/$last" \
   --max-tokens "$tokens"
 
-# correlate SEED STEP: SEED's model against the two others, at one step.
+# correlate STEP: every model against the two others, at one step, in one pass over the tokens.
 correlate() {
-  partners=""
-  for other in $seeds; do
-    [ "$other" = "$1" ] || partners="$partners${partners:+,}seed$other/$2"
-  done
-  "$bin/homolog" -o json correlations compute --reference "seed$1/$2" --partners "$partners" \
-    --dataset glosses --rotations 5
+  "$bin/homolog" -o json correlations compute --reference "seed0/$1" \
+    --partners "seed1/$1,seed2/$1" --every-reference --dataset glosses --rotations 5
 }
 
 heading "Correlate the neurons of every model with those of the two others, at every step"
 for step in $steps; do
-  for seed in $seeds; do
-    echo "seed$seed/$step"
-    correlate "$seed" "$step" > "$demo/results/correlation-seed$seed-$step.json"
-  done
+  echo "step $step"
+  correlate "$step" > "$demo/results/correlations-$step.json"
 done
 python3 deploy/demo_tables.py emergence "$demo/results"
 
-correlation=$(python3 deploy/demo_tables.py name "$demo/results/correlation-seed0-$last.json")
+correlation=$(python3 deploy/demo_tables.py name "$demo/results/correlations-$last.json")
 heading "The most universal neurons of seed0/$last"
 "$bin/homolog" neurons query --correlation "$correlation" --page-size 10
+
+heading "The first of them"
+best=$("$bin/homolog" -o csv neurons query --correlation "$correlation" --page-size 1 | tail -n 1)
+"$bin/homolog" neurons show "$correlation" "$(echo "$best" | cut -d, -f1)" \
+  "$(echo "$best" | cut -d, -f2)"
 
 heading "Do they matter? Loss and KL without them, and without as many random neurons"
 for set in universal random others; do
@@ -97,7 +95,7 @@ python3 deploy/demo_tables.py ablations "$demo/results"
 
 heading "Ask the same again"
 start=$(date +%s%N)
-correlate 0 "$last" > /dev/null
+correlate "$last" > /dev/null
 echo "answered from the store in $((($(date +%s%N) - start) / 1000000)) ms"
 
 if $serve; then

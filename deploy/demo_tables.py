@@ -29,10 +29,10 @@ def mean(values):
 
 def emergence(folder):
     """Share of universal neurons (mean rule) by training step and threshold, mean over references."""
-    by_step = collections.defaultdict(list)
-    for path in glob.glob(os.path.join(folder, "correlation-*.json")):
+    by_step = {}
+    for path in glob.glob(os.path.join(folder, "correlations-*.json")):
         step = int(re.search(r"-(\d+)\.json$", path).group(1))
-        by_step[step].append(load(path))
+        by_step[step] = load(path)["correlations"]
     last = by_step[max(by_step)]
     layers = last[0]["reference"]["shape"]["layers"]
     per_layer = int(last[0]["reference"]["shape"]["d_mlp"])
@@ -78,7 +78,7 @@ def main():
     elif sys.argv[1] == "ablations":
         ablations(sys.argv[2])
     else:
-        print(load(sys.argv[2])["name"])
+        print(load(sys.argv[2])["correlations"][0]["name"])
 
 
 if __name__ == "__main__":

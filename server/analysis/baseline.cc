@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "common/error.h"
 #include "server/analysis/column_loops.h"
 #include "server/analysis/rotation.h"
 #include "server/analysis/to_vector.h"
@@ -32,8 +33,9 @@ at::Tensor BaselineMatrix(const CorrelationOptions& options, int64_t size, int64
 }
 
 int64_t BaselineScratchBytes(int64_t d_mlp) {
-  // A matrix in float64 while it is drawn, in float32, its map, one variance's product, and rows.
-  return (2 + 3) * d_mlp * d_mlp * 4 + kRows * d_mlp * 4;
+  // A matrix, its QR decomposition in float64 where it is orthogonal, its map or one variance's
+  // product; and rotated rows.
+  return 12 * d_mlp * d_mlp * 4 + kRows * d_mlp * 4;
 }
 
 double BaselineMultiplications(int64_t rows, int64_t columns, int64_t d_mlp,
@@ -61,13 +63,16 @@ double RotatedDeviations::Multiplications(int64_t d_mlp, const CorrelationOption
   return size * size * size * static_cast<double>(MatrixCount(options));
 }
 
-void RotatedDeviations::SetLayer(int64_t layer, const at::Tensor& covariance) {
+absl::Status RotatedDeviations::SetLayer(int64_t layer, const at::Tensor& covariance,
+                                         RunControl& control) {
   for (int64_t matrix = 0; matrix < MatrixCount(options_); ++matrix) {
+    HOMOLOG_RETURN_IF_ERROR(control.Check());
     const at::Tensor r =
         BaselineMatrix(options_, shape_.d_mlp, matrix, layer).to(covariance.device());
     const at::Tensor variance = at::mm(r, covariance).mul_(r).sum(1);
     inverse_[matrix].narrow(0, layer * shape_.d_mlp, shape_.d_mlp).copy_(InverseRoot(variance));
   }
+  return absl::OkStatus();
 }
 
 at::Tensor RotatedDeviations::Inverse(int64_t matrix, int64_t layer) const {
@@ -79,6 +84,10 @@ BaselineAccumulator::BaselineAccumulator(int64_t neurons, const CorrelationOptio
     : options_(options),
       largest_(at::full({options.rotations, neurons}, -std::numeric_limits<float>::infinity(),
                         at::TensorOptions().dtype(at::kFloat).device(device))) {}
+
+int64_t BaselineAccumulator::Bytes(int64_t neurons, const CorrelationOptions& options) {
+  return options.rotations * neurons * 4;
+}
 
 void BaselineAccumulator::Add(int64_t matrix, int64_t first, const at::Tensor& products,
                               const at::Tensor& map, const at::Tensor& inverse_deviation) {

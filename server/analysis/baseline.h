@@ -10,7 +10,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "server/analysis/correlation.h"
+#include "server/analysis/run_control.h"
 #include "server/engine/model.h"
 
 namespace homolog::analysis {
@@ -44,7 +46,8 @@ class RotatedDeviations {
   static double Multiplications(int64_t d_mlp, const CorrelationOptions& options);
 
   // covariance: [d_mlp, d_mlp] of y times the layer's relative scales.
-  void SetLayer(int64_t layer, const at::Tensor& covariance);
+  // `control` is asked before every matrix.
+  absl::Status SetLayer(int64_t layer, const at::Tensor& covariance, RunControl& control);
 
   // Float32 [d_mlp]; 0 where a rotated neuron never varies.
   at::Tensor Inverse(int64_t matrix, int64_t layer) const;
@@ -59,6 +62,8 @@ class RotatedDeviations {
 class BaselineAccumulator {
  public:
   BaselineAccumulator(int64_t neurons, const CorrelationOptions& options, at::Device device);
+
+  static int64_t Bytes(int64_t neurons, const CorrelationOptions& options);
 
   // products: sums of products of y of reference neurons [first, first + rows) and of the neurons
   // of one partner layer, [rows, d_mlp]; map: matrix number `matrix` times the layer's relative

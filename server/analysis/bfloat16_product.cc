@@ -31,18 +31,40 @@ dnnl::primitive_attr Accumulating() {
   return attributes;
 }
 
+dnnl::matmul::primitive_desc Describe(const dnnl::memory::desc& rows,
+                                      const dnnl::memory::desc& columns,
+                                      const dnnl::memory::desc& out) {
+#if DNNL_VERSION_MAJOR >= 3
+  return dnnl::matmul::primitive_desc(CpuEngine(), rows, columns, out, Accumulating());
+#else
+  return dnnl::matmul::primitive_desc(dnnl::matmul::desc(rows, columns, out), Accumulating(),
+                                      CpuEngine());
+#endif
+}
+
+bool CanDescribe() {
+  const dnnl::memory::desc rounded({16, 16}, Type::bf16, dnnl::memory::dims{16, 1}),
+      sum({16, 16}, Type::f32, dnnl::memory::dims{16, 1});
+  try {
+    Describe(rounded, rounded, sum);
+    return true;
+  } catch (const dnnl::error&) {
+    return false;
+  }
+}
+
 }  // namespace
+
+bool HasBfloat16Product() {
+  static const bool has = CanDescribe();
+  return has;
+}
 
 void AddBfloat16Product(const at::Tensor& a, const at::Tensor& b, at::Tensor sum) {
   const dnnl::memory::desc rows = Transposed(a, Type::bf16), columns = AsItLies(b, Type::bf16),
                            out = AsItLies(sum, Type::f32);
   // oneDNN remembers the primitives that it made.
-#if DNNL_VERSION_MAJOR >= 3
-  const dnnl::matmul::primitive_desc description(CpuEngine(), rows, columns, out, Accumulating());
-#else
-  const dnnl::matmul::primitive_desc description(dnnl::matmul::desc(rows, columns, out),
-                                                 Accumulating(), CpuEngine());
-#endif
+  const dnnl::matmul::primitive_desc description = Describe(rows, columns, out);
   dnnl::stream stream(CpuEngine());
   dnnl::matmul(description)
       .execute(stream, {{DNNL_ARG_SRC, {rows, CpuEngine(), a.data_ptr()}},

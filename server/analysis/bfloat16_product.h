@@ -7,6 +7,9 @@
 
 namespace homolog::analysis {
 
+// Whether oneDNN has such a product for this processor: AVX-512 at least.
+bool HasBfloat16Product();
+
 // sum += a^T b. a: [depth, rows], b: [depth, columns] bfloat16, sum: [rows, columns] float32, all
 // on the CPU, rows of each contiguous. Throws dnnl::error.
 //

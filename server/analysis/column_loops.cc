@@ -54,6 +54,26 @@ void MergeLoop(int64_t columns, int64_t before, int64_t rows, const float* run_m
   }
 }
 
+namespace {
+
+// Higher powers that float32 cannot hold, in float64: of a neuron that hardly moved over the
+// positions that its scale is from. Where there are any, `third` and `fourth` become 0.
+void AddOverflown(const Run& run, int64_t column, int64_t columns, const float* shift,
+                  const float* inverse_scale, float* third, float* fourth, const PowerSums& sums) {
+  for (int64_t i = 0; i < columns; ++i) {
+    if (fourth[i] <= std::numeric_limits<float>::max()) continue;
+    third[i] = fourth[i] = 0;
+    const int64_t at = column + i;
+    for (int64_t row = 0; row < run.rows; ++row) {
+      const double y = (run.x[row * run.stride + at] - shift[at]) * inverse_scale[at];
+      sums.third[at] += y * y * y;
+      sums.fourth[at] += y * y * y * y;
+    }
+  }
+}
+
+}  // namespace
+
 HOMOLOG_FOR_EVERY_WIDTH
 void PowerSumsLoop(const Run& run, const float* shift, const float* inverse_scale,
                    const PowerSums& sums) {
@@ -80,6 +100,7 @@ void PowerSumsLoop(const Run& run, const float* shift, const float* inverse_scal
     } else {
       for (int64_t row = 0; row < run.rows; ++row) add(x + row * run.stride, columns);
     }
+    AddOverflown(run, column, columns, shift, inverse_scale, third, fourth, sums);
     for (int64_t i = 0; i < columns; ++i) {
       sums.first[column + i] += static_cast<double>(first[i]);
       sums.second[column + i] += static_cast<double>(second[i]);

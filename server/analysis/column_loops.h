@@ -1,6 +1,7 @@
 // Loops over a run of positions of some neighbouring neurons: what libtorch would take a pass over
 // memory for, one after the other, is done while the run is in the cache. Compiled for each vector
-// width of x86, chosen when the process starts; without contraction, so that all give equal bits.
+// width of x86, chosen when the process starts; without contraction, so that all give equal bits
+// (but for the sums of CorrelationRowLoop, whose order is the vectors').
 //
 // x: [rows, columns] float32, rows `stride` numbers apart. All other arrays have one entry per
 // column unless said otherwise.

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <chrono>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,6 +16,9 @@
 
 namespace homolog::analysis {
 namespace {
+
+// Of a status that stays in this file.
+constexpr char kBlockTooLarge[] = "BLOCK_TOO_LARGE";
 
 double Now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -48,6 +52,14 @@ void Announce(const CorrelationPlan& plan, const TokenSequences& tokens, int64_t
   control.OnTotalTokens(already_read + Positions(tokens) * readings);
 }
 
+// OUT_OF_MEMORY becomes BLOCK_TOO_LARGE: smaller blocks can help.
+absl::Status ReadTokens(CorrelationPass& pass, const TokenSequences& tokens, RunControl& control,
+                        CorrelationCost& cost) {
+  const absl::Status status = engine::CatchTorch([&] { return pass.Run(tokens, control, cost); });
+  if (ErrorReason(status) != "OUT_OF_MEMORY") return status;
+  return ResourceExhausted(kBlockTooLarge, std::string(status.message()));
+}
+
 absl::StatusOr<CorrelationSet> RunPlan(const std::vector<const engine::Model*>& models,
                                        const TokenSequences& tokens,
                                        const CorrelationOptions& options,
@@ -58,7 +70,7 @@ absl::StatusOr<CorrelationSet> RunPlan(const std::vector<const engine::Model*>& 
   for (const PlannedPass& planned : plan.passes) {
     control.OnStage("reading activations");
     CorrelationPass pass(models, plan, planned, options, reduction.LacksStatistics());
-    HOMOLOG_RETURN_IF_ERROR(pass.Run(tokens, control, cost));
+    HOMOLOG_RETURN_IF_ERROR(ReadTokens(pass, tokens, control, cost));
     if (pass.counted_positions() < 2) {
       return TooFewPositions(pass.counted_positions(), Positions(tokens));
     }
@@ -104,8 +116,10 @@ absl::StatusOr<CorrelationSet> ComputeCorrelations(const std::vector<const engin
           const at::NoGradGuard no_grad;
           return RunPlan(models, tokens, options, plan, control, cost);
         });
-    const bool out_of_memory = ErrorReason(set.status()) == "OUT_OF_MEMORY";
-    if (!out_of_memory || plan.block_positions <= tokens.sequence_length()) return set;
+    if (ErrorReason(set.status()) != kBlockTooLarge) return set;
+    if (plan.block_positions <= tokens.sequence_length()) {
+      return ResourceExhausted("OUT_OF_MEMORY", std::string(set.status().message()));
+    }
     request.most_block_positions = plan.block_positions / 2;
   }
 }

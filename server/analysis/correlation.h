@@ -42,6 +42,9 @@ struct CorrelationOptions {
   // Device memory for activations and moments, without weights: where they need more, the tokens
   // are read in more passes.
   int64_t memory_bytes = std::numeric_limits<int64_t>::max();
+  // Neurons of a partner that are multiplied with a layer at once, at least one layer: wide enough
+  // for products at full speed.
+  int64_t tile_columns = 8192;
   // Libtorch's operations only, as on other devices than the CPU.
   bool portable = false;
   // Of the models: what messages call them. Empty: their places.

@@ -7,15 +7,13 @@
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
 #include "server/analysis/baseline.h"
+#include "server/analysis/correlation_rows.h"
 #include "server/analysis/standardiser.h"
 
 namespace homolog::analysis {
 namespace {
 
 constexpr int64_t kFloat = sizeof(float);
-
-// Columns of a cross tile, at least one layer: wide enough for the products to run at full speed.
-constexpr int64_t kTileColumns = 8192;
 
 // Forward passes run at a lower rate than large products.
 constexpr double kForwardShare = 0.6;
@@ -38,10 +36,12 @@ std::vector<WithinTile> WithinTiles(const Shapes& shapes) {
   return tiles;
 }
 
-void AddCrossTiles(const Shapes& shapes, int64_t row_model, int64_t column_model, bool same_index,
-                   std::vector<CrossTile>& tiles) {
+void AddCrossTiles(const Shapes& shapes, int64_t row_model, int64_t column_model,
+                   const CorrelationOptions& options, std::vector<CrossTile>& tiles) {
+  const bool same_index = options.pairing == Pairing::kSameIndex;
   const engine::ModelShape& columns = shapes[column_model];
-  const int64_t whole_layers = same_index ? 1 : std::max<int64_t>(1, kTileColumns / columns.d_mlp);
+  const int64_t whole_layers =
+      same_index ? 1 : std::max<int64_t>(1, options.tile_columns / columns.d_mlp);
   for (int64_t layer = 0; layer < shapes[row_model].layers; ++layer) {
     for (int64_t first = 0; first < columns.layers; first += whole_layers) {
       if (same_index && first != layer) continue;
@@ -57,7 +57,7 @@ std::vector<CrossTile> CrossTiles(const PlanRequest& request) {
   std::vector<CrossTile> tiles;
   for (int64_t a = 0; a < (request.options.every_reference ? models : 1); ++a) {
     for (int64_t b = a + 1; b < models; ++b) {
-      AddCrossTiles(request.models, a, b, request.options.pairing == Pairing::kSameIndex, tiles);
+      AddCrossTiles(request.models, a, b, request.options, tiles);
     }
   }
   return tiles;
@@ -68,8 +68,23 @@ int64_t ModelBytes(const PlanRequest& request, int64_t model, int64_t positions)
   const engine::ModelShape& shape = request.models[model];
   const int64_t rows = positions + Standardiser::SpareRows(positions);
   const int64_t number = kFloat + (request.options.precision == Precision::kBfloat16 ? 2 : 0);
-  return rows * shape.neurons() * number + Standardiser::Bytes(shape, /*statistics=*/true) +
-         RotatedDeviations::Bytes(shape, request.options);
+  return rows * shape.neurons() * number + Standardiser::Bytes(shape, /*statistics=*/true);
+}
+
+// What is kept from pass to pass, of all models: rows of results, and what rotations need.
+int64_t KeptBytes(const PlanRequest& request) {
+  const auto models = static_cast<int64_t>(request.models.size());
+  int64_t bytes = 0;
+  for (int64_t model = 0; model < models; ++model) {
+    const engine::ModelShape& shape = request.models[model];
+    bytes += RotatedDeviations::Bytes(shape, request.options);
+    if (model > 0 && !request.options.every_reference) continue;
+    // Rows are twice there while they become a result.
+    const bool best = request.options.pairing == Pairing::kBest;
+    bytes += (models - 1) * (BaselineAccumulator::Bytes(shape.neurons(), request.options) +
+                             (best ? 2 : 0) * CorrelationRows::Bytes(shape.neurons()));
+  }
+  return bytes;
 }
 
 int64_t ForwardBytes(const engine::ModelShape& shape, int64_t positions) {
@@ -91,7 +106,7 @@ int64_t ScratchBytes(const PlanRequest& request, const std::set<int64_t>& models
 class Packer {
  public:
   Packer(const PlanRequest& request, int64_t positions)
-      : request_(request), positions_(positions) {}
+      : request_(request), positions_(positions), kept_(KeptBytes(request)) {}
 
   // Whether the tile fits a pass at all.
   template <typename Tile>
@@ -122,7 +137,7 @@ class Packer {
 
  private:
   int64_t Fixed(const std::set<int64_t>& models) const {
-    int64_t bytes = ScratchBytes(request_, models, positions_);
+    int64_t bytes = kept_ + ScratchBytes(request_, models, positions_);
     for (const int64_t model : models) bytes += ModelBytes(request_, model, positions_);
     return bytes;
   }
@@ -137,7 +152,7 @@ class Packer {
   }
 
   const PlanRequest& request_;
-  const int64_t positions_;
+  const int64_t positions_, kept_;
   std::vector<PlannedPass> passes_;
   PlannedPass pass_;
   std::set<int64_t> models_;

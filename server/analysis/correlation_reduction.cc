@@ -57,7 +57,7 @@ absl::Status CorrelationReduction::Add(const CorrelationPass& pass, RunControl& 
   AddModels(pass);
   for (const WithinSums& sums : pass.within()) {
     HOMOLOG_RETURN_IF_ERROR(control.Check());
-    AddWithin(sums, pass.standardiser(sums.tile.model));
+    HOMOLOG_RETURN_IF_ERROR(AddWithin(sums, pass.standardiser(sums.tile.model), control));
   }
   for (const CrossSums& sums : pass.cross()) {
     HOMOLOG_RETURN_IF_ERROR(control.Check());
@@ -79,7 +79,9 @@ void CorrelationReduction::AddModels(const CorrelationPass& pass) {
   }
 }
 
-void CorrelationReduction::AddWithin(const WithinSums& sums, const Standardiser& standardiser) {
+absl::Status CorrelationReduction::AddWithin(const WithinSums& sums,
+                                             const Standardiser& standardiser,
+                                             RunControl& control) {
   Model& model = models_[sums.tile.model];
   const int64_t layer = sums.tile.layer;
   const at::Tensor scale = standardiser.RelativeScale(layer);
@@ -87,8 +89,10 @@ void CorrelationReduction::AddWithin(const WithinSums& sums, const Standardiser&
                                     .div_(static_cast<double>(standardiser.count()))
                                     .mul_(scale.unsqueeze(1))
                                     .mul_(scale.unsqueeze(0));
-  model.squared_norms[layer] = covariance.square().sum(at::kDouble).item<double>();
-  model.rotated.SetLayer(layer, covariance);
+  model.squared_norms[layer] = covariance.to(at::kDouble).square_().sum().item<double>();
+  // Nobody asks for the rotations of a reference that is no partner.
+  const bool partner = sums.tile.model != 0 || options_.every_reference;
+  return partner ? model.rotated.SetLayer(layer, covariance, control) : absl::OkStatus();
 }
 
 void CorrelationReduction::AddCross(const CrossSums& sums, const CorrelationPass& pass) {

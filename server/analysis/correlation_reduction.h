@@ -67,7 +67,8 @@ class CorrelationReduction {
   bool IsReference(int64_t model) const { return model == 0 || options_.every_reference; }
   int64_t ModelCount() const { return static_cast<int64_t>(shapes_.size()); }
   void AddModels(const CorrelationPass& pass);
-  void AddWithin(const WithinSums& sums, const Standardiser& standardiser);
+  absl::Status AddWithin(const WithinSums& sums, const Standardiser& standardiser,
+                         RunControl& control);
   void AddCross(const CrossSums& sums, const CorrelationPass& pass);
   void AddNorms(const CrossSums& sums, const CorrelationPass& pass);
   void AddRows(int64_t reference, int64_t partner, int64_t first_row, int64_t first_column,

@@ -10,8 +10,8 @@
 namespace homolog::analysis {
 
 // out[0, count): independent standard normal numbers by Box and Muller (1958) from 32 bits each of
-// the stream `key` from number `first` on: |out| < 6.7, spaced as float32 is. They depend on key
-// and first alone. count is even.
+// the stream `key` from number `first` on: |out| < 6.8, spaced as float32 is. They depend on key
+// and first alone. Both are even.
 void GaussianLoop(uint64_t key, uint64_t first, int64_t count, float* out);
 
 // The sum of squares of x[0, count), in float64, in an order of its own.

@@ -20,15 +20,17 @@ inline double SquaredNorm(const at::Tensor& products, const at::Tensor& row_scal
                           const at::Tensor& column_scale) {
   return (products * column_scale)
       .mul_(row_scale.unsqueeze(1))
+      .to(at::kDouble)
       .square_()
-      .sum(at::kDouble)
+      .sum()
       .item<double>();
 }
 
 // Of layers of two models whose own squared norms and whose cross squared norm are given.
 inline float LinearCka(double cross, double row, double column) {
-  if (!(row > 0 && column > 0)) return 0;
-  return static_cast<float>(std::min(1.0, cross / std::sqrt(row * column)));
+  const double own = std::sqrt(row) * std::sqrt(column);
+  if (!(own > 0 && std::isfinite(own) && std::isfinite(cross))) return 0;
+  return static_cast<float>(std::min(1.0, cross / own));
 }
 
 }  // namespace homolog::analysis

@@ -12,8 +12,8 @@
 namespace homolog::analysis {
 namespace {
 
-// In standard deviations of the first block about its mean: neurons after a nonlinearity lean to
-// the right.
+// In standard deviations of the first positions about their mean: neurons after a nonlinearity lean
+// to the right.
 constexpr float kLow = -6, kBinWidth = 0.25;
 
 constexpr Bins kBins = {kLow, 1 / kBinWidth, kActivationBins};
@@ -99,7 +99,7 @@ void NeuronStatisticsAccumulator::AddBlock(const at::Tensor& x, int64_t first,
   first_ += y.sum(0, false, at::kDouble);
   second_ += square.sum(0, false, at::kDouble);
   third_ += (square * y).sum(0, false, at::kDouble);
-  fourth_ += square.square().sum(0, false, at::kDouble);
+  fourth_ += square.to(at::kDouble).square_().sum(0);
   active_ += (x > 0).sum(0);
   AddHistogram(y);
 
@@ -119,7 +119,9 @@ void NeuronStatisticsAccumulator::AddBlock(const at::Tensor& x, int64_t first,
 }
 
 void NeuronStatisticsAccumulator::AddHistogram(const at::Tensor& y) {
+  // What is no number has no bin, and is refused later: it must not become an index.
   const at::Tensor bins = ((y - kLow) * kBins.per_unit)
+                              .nan_to_num_(0)
                               .clamp_(0, static_cast<double>(kActivationBins - 1))
                               .to(at::kLong)
                               .t();  // [neuron, position]

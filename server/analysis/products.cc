@@ -73,18 +73,20 @@ double MeasuredMultiplicationsPerSecond(Precision precision, at::Device device) 
 }
 
 at::Tensor Multiplier::Operand(const at::Tensor& x) const {
-  return precision_ == Precision::kBfloat16 ? x.to(at::kBFloat16) : x;
+  if (precision_ != Precision::kBfloat16) return x;
+  // On a GPU as float32 again: products of such numbers are exact in TF32, and cuBLAS's own for
+  // bfloat16 would round the sums.
+  const at::Tensor rounded = x.to(at::kBFloat16);
+  return x.device().is_cpu() && HasBfloat16Product() ? rounded : rounded.to(at::kFloat);
 }
 
 void Multiplier::AddProduct(const at::Tensor& a, const at::Tensor& b, at::Tensor sum) const {
-  if (precision_ != Precision::kBfloat16) {
-    const AllowTf32 tf32(precision_ == Precision::kTf32);
-    sum.addmm_(a.t(), b);
-  } else if (sum.device().is_cpu()) {
+  if (a.scalar_type() == at::kBFloat16) {
     AddBfloat16Product(a, b, sum);
-  } else {
-    sum.add_(at::mm(a.t(), b));  // summed in float32, then rounded once per block
+    return;
   }
+  const AllowTf32 tf32(precision_ != Precision::kFloat32);
+  sum.addmm_(a.t(), b);
 }
 
 void Multiplier::AddUpperProduct(const at::Tensor& a, at::Tensor sum) const {

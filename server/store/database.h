@@ -30,7 +30,7 @@ inline constexpr std::array<std::string_view, 5> kFamilyNames = {"results", "blo
                                                                  "datasets", "meta"};
 
 // What this server writes and the newest that it reads; in meta under kSchemaVersionKey.
-inline constexpr int kSchemaVersion = 1;
+inline constexpr int kSchemaVersion = 2;  // 2: large blobs in pieces
 inline constexpr std::string_view kSchemaVersionKey = "schema_version";
 
 enum class Durability {

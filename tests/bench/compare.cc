@@ -23,7 +23,7 @@ struct Flags {
   std::string precision = "both";
   int64_t memory_mib = 0;
   int64_t peer_batch = kPublishedBatch;
-  bool no_peer = false;
+  bool no_peer = false, no_share = false;
 };
 
 // One side over all repetitions.
@@ -66,6 +66,7 @@ absl::StatusOr<Comparison> Measure(const Workload& workload, const std::string& 
                              RunInChild([&] { return PublishedSide(workload, flags.peer_batch); }));
     comparison.peer.Add(std::move(peer));
   }
+  if (flags.no_share) return comparison;
   OurOptions between = flags.ours;
   between.machine_matrix = common.machine_matrix;
   HOMOLOG_ASSIGN_OR_RETURN(ChildResult result,
@@ -98,8 +99,10 @@ Rows::value_type Row(const Workload& workload, const Comparison& c) {
   Rows::value_type row = EmptyRow(workload, c.precision);
   const Timing ours = Summarise(c.ours.seconds);
   row["seconds"] = ours.median;
-  row["matrix_rate_share"] =
-      c.between["moments_rate"].get<double>() / c.between["machine_rate"].get<double>();
+  if (!c.between.is_null()) {
+    row["matrix_rate_share"] =
+        c.between["moments_rate"].get<double>() / c.between["machine_rate"].get<double>();
+  }
   row["max_error"] = c.ours.last["measured_error"];
   if (c.peer.seconds.empty()) return row;
   const Timing peer = Summarise(c.peer.seconds);
@@ -133,7 +136,9 @@ Rows::value_type Detail(const std::string& name, const Side& side) {
 void AddDetails(const Comparison& c, Rows& rows) {
   rows.push_back(Detail("homolog, " + c.precision, c.ours));
   Rows::value_type& ours = rows.back();
-  ours["machine_gflops"] = c.between["machine_rate"].get<double>() / 1e9;
+  if (!c.between.is_null()) {
+    ours["machine_gflops"] = c.between["machine_rate"].get<double>() / 1e9;
+  }
   if (c.peer.seconds.empty()) return;
   ours["baseline_error"] = LargestDifference(c.ours.last["baseline"], c.peer.last["baseline"]);
   rows.push_back(Detail("published method", c.peer));
@@ -165,6 +170,8 @@ Run AddCompare(CLI::App& command) {
       .add_option("--peer-batch", flags->peer_batch, "Sequences per batch of the published method")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  command.add_flag("--no-share", flags->no_share,
+                   "Without the second run that holds the products against the machine's rate");
   command.add_flag("--no-peer", flags->no_peer, "Measure Homolog alone");
   command
       .add_option("--precision", flags->precision,

@@ -1,7 +1,9 @@
 // Many models, many passes, other precisions: the same numbers.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "common/error.h"
 #include "fake_model.h"
@@ -34,7 +36,13 @@ void ExpectEqualPairs(const PairCorrelations& a, const PairCorrelations& b) {
   EXPECT_EQ(a.baseline_std, b.baseline_std);
   EXPECT_EQ(a.partner_dead, b.partner_dead);
   EXPECT_EQ(a.distribution.top_corr, b.distribution.top_corr);
+  EXPECT_EQ(a.distribution.top_sim, b.distribution.top_sim);
+  EXPECT_EQ(a.distribution.bottom_corr, b.distribution.bottom_corr);
   EXPECT_EQ(a.distribution.bottom_sim, b.distribution.bottom_sim);
+  EXPECT_EQ(a.distribution.mean, b.distribution.mean);
+  EXPECT_EQ(a.distribution.variance, b.distribution.variance);
+  EXPECT_EQ(a.distribution.skew, b.distribution.skew);
+  EXPECT_EQ(a.error.max_abs, b.error.max_abs);
   EXPECT_EQ(a.distribution.histogram, b.distribution.histogram);
   EXPECT_EQ(a.distribution.kurtosis, b.distribution.kurtosis);
   EXPECT_EQ(a.layer_similarity, b.layer_similarity);
@@ -46,7 +54,9 @@ void ExpectEqualResults(const CorrelationResult& a, const CorrelationResult& b) 
   EXPECT_EQ(a.dead, b.dead);
   EXPECT_EQ(a.statistics.mean, b.statistics.mean);
   EXPECT_EQ(a.statistics.kurtosis, b.statistics.kurtosis);
+  EXPECT_EQ(a.statistics.variance, b.statistics.variance);
   EXPECT_EQ(a.statistics.histogram, b.statistics.histogram);
+  EXPECT_EQ(a.statistics.histogram_low, b.statistics.histogram_low);
   EXPECT_EQ(a.statistics.top_position, b.statistics.top_position);
   ASSERT_EQ(a.partners.size(), b.partners.size());
   for (size_t i = 0; i < a.partners.size(); ++i) ExpectEqualPairs(a.partners[i], b.partners[i]);
@@ -130,6 +140,36 @@ TEST_P(CorrelationPassesTest, EveryReferenceMatchesTheOracle) {
   const CorrelationSet set = Compute(Models(), tokens_, Options(), control);
   ExpectMatchesTheOracle(set.results[1], b_, {&a_, &c_}, tokens_, Options());
   ExpectMatchesTheOracle(set.results[2], c_, {&a_, &b_}, tokens_, Options());
+}
+
+TEST_P(CorrelationPassesTest, NarrowTilesMatchTheOracle) {
+  // One layer of a partner at a time, and two.
+  for (const int64_t columns : {24, 60}) {
+    CorrelationOptions options = Options();
+    options.tile_columns = columns;
+    PlanControl control;
+    const CorrelationSet set = Compute(Models(), tokens_, options, control);
+    const std::vector<CrossTile>& tiles = control.plans[0].passes[0].cross;
+    EXPECT_TRUE(std::any_of(tiles.begin(), tiles.end(),
+                            [](const CrossTile& tile) { return tile.column > 0; }));
+    ExpectMatchesTheOracle(set.results[0], a_, {&b_, &c_}, tokens_, options);
+    ExpectMatchesTheOracle(set.results[1], b_, {&a_, &c_}, tokens_, options);
+    ExpectMatchesTheOracle(set.results[2], c_, {&a_, &b_}, tokens_, options);
+  }
+}
+
+TEST_P(CorrelationPassesTest, PortableOperationsNameWhatIsNoFiniteNumber) {
+  for (const float value : {std::nanf(""), std::numeric_limits<float>::infinity()}) {
+    const FakeModel bad(wide_, [&](int64_t token, int64_t neuron) {
+      return token == 5 && neuron == 30 ? value
+                                        : a_.Activation(engine::Site::kMlpPost, token, 0, neuron);
+    });
+    CorrelationOptions options = Options();
+    options.portable = true;
+    PlanControl control;
+    const auto set = ComputeCorrelations({&bad, &b_}, tokens_, options, control);
+    EXPECT_EQ(ErrorReason(set.status()), "NON_FINITE_ACTIVATION") << set.status();
+  }
 }
 
 TEST_P(CorrelationPassesTest, PortableOperationsMatchTheOracle) {

@@ -65,6 +65,24 @@ void ExpectEnd(const float* corr, const int32_t* sim, int64_t kept, const std::v
   }
 }
 
+Moments FirstMoments(const std::vector<double>& x) {
+  const auto first = std::min<int64_t>(1024, static_cast<int64_t>(x.size()));
+  return MomentsOf(std::vector<double>(x.begin(), x.begin() + first));
+}
+
+// Bins of a quarter of a deviation from 6 deviations below the mean of some 1000 first positions; a
+// neuron that hardly moves over them has a share of what the others have (`largest` at most).
+void ExpectBins(double low, double width, const std::vector<double>& x, double largest) {
+  const Moments moments = FirstMoments(x);
+  const double deviation = std::sqrt(moments.variance);
+  EXPECT_GE(width, deviation / 4 * 0.95);
+  if (width > deviation / 4 * 1.05) {
+    EXPECT_LE(width, std::max(1e-4 * largest, deviation == 0 ? 1.0 : 0.0) / 4 * 1.05);
+    return;
+  }
+  EXPECT_NEAR(low, moments.mean - 6 * deviation, 0.4 * deviation + 1e-6 * std::abs(moments.mean));
+}
+
 }  // namespace
 
 void ExpectDistribution(const CorrelationDistribution& actual, const Columns& rho,
@@ -102,6 +120,10 @@ void ExpectStatistics(const NeuronStatistics& actual, const Columns& columns,
   const int64_t kept = std::min<int64_t>(20, static_cast<int64_t>(positions.size()));
   ASSERT_EQ(static_cast<int64_t>(actual.mean.size()), neurons);
   ASSERT_EQ(actual.kept, kept);
+  double largest = 0;
+  for (const std::vector<double>& x : columns) {
+    largest = std::max(largest, std::sqrt(FirstMoments(x).variance));
+  }
   for (int64_t k = 0; k < neurons; ++k) {
     SCOPED_TRACE(testing::Message() << "neuron " << k);
     const std::vector<double>& x = columns[k];
@@ -124,6 +146,7 @@ void ExpectStatistics(const NeuronStatistics& actual, const Columns& columns,
       EXPECT_NEAR(actual.skew[k], moments.skew, 1e-3 * (1 + std::abs(moments.skew)));
       EXPECT_NEAR(actual.kurtosis[k], moments.kurtosis, 1e-3 * moments.kurtosis);
     }
+    ExpectBins(actual.histogram_low[k], actual.histogram_width[k], x, largest);
     ExpectHistogram(actual.histogram.data() + k * 80, 80, x, actual.histogram_low[k],
                     actual.histogram_width[k], 1e-4 * actual.histogram_width[k] + rounding);
 

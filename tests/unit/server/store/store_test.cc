@@ -282,25 +282,37 @@ TEST_F(StoreTest, KeepsAndDeletesOperations) {
 }
 
 TEST_F(StoreTest, KeepsItsSchemaVersionToItself) {
-  EXPECT_EQ(ValueOf(store_->GetMeta("schema_version")), "1");
+  EXPECT_EQ(ValueOf(store_->GetMeta("schema_version")), "2");
   const absl::Status status = store_->PutMeta("schema_version", "7");
   EXPECT_EQ(ErrorReason(status), "RESERVED_META_KEY");
-  EXPECT_EQ(ValueOf(store_->GetMeta("schema_version")), "1");
+  EXPECT_EQ(ValueOf(store_->GetMeta("schema_version")), "2");
+}
+
+TEST_F(StoreTest, ReadsWhatTheFirstSchemaWroteAndRaisesIt) {
+  const std::string large(3 << 20, 'x');
+  Raw([&](RawDatabase& raw) {
+    raw.Put("meta", "schema_version", "1");
+    raw.Put("results", std::string(kKind) + "/old", "manifest");
+    raw.Put("blobs", std::string(kKind) + "/old/column", large);  // whole, however large
+  });
+  Reopen();
+  EXPECT_EQ(ValueOf(store_->GetMeta("schema_version")), "2");
+  EXPECT_EQ(ValueOf(store_->GetBlob(kKind, "old", "column")), large);
 }
 
 TEST_F(StoreTest, RefusesAStoreOfANewerServerAndLeavesItAsItIs) {
   Raw([](RawDatabase& raw) {
-    raw.Put("meta", "schema_version", "2");
+    raw.Put("meta", "schema_version", "3");
     raw.DropFamily("blobs");
   });
   const absl::Status status = Store::Open(path_).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(ErrorReason(status), "STORE_TOO_NEW");
-  EXPECT_THAT(status.ToString(), HasSubstr("schema version 2"));
-  EXPECT_THAT(status.ToString(), HasSubstr("up to 1"));
+  EXPECT_THAT(status.ToString(), HasSubstr("schema version 3"));
+  EXPECT_THAT(status.ToString(), HasSubstr("up to 2"));
   EXPECT_THAT(status.ToString(), HasSubstr(path_));
   Raw([](RawDatabase& raw) {
-    EXPECT_EQ(raw.Get("meta", "schema_version"), "2");
+    EXPECT_EQ(raw.Get("meta", "schema_version"), "3");
     EXPECT_THROW(raw.Keys("blobs", ""), std::runtime_error);
   });
 }
