@@ -82,7 +82,8 @@ heading "The most universal neurons of seed0/$last"
 "$bin/homolog" neurons query --correlation "$correlation" --page-size 10
 
 heading "The first of them"
-best=$("$bin/homolog" -o csv neurons query --correlation "$correlation" --page-size 1 | tail -n 1)
+best=$("$bin/homolog" -o csv neurons query --correlation "$correlation" --page-size 1 2> /dev/null |
+  tail -n 1)
 "$bin/homolog" neurons show "$correlation" "$(echo "$best" | cut -d, -f1)" \
   "$(echo "$best" | cut -d, -f2)"
 

@@ -45,6 +45,12 @@ Fields<NeuronDetail>::Text Real(Of of) {
   return [of](const NeuronDetail& d, Style s) { return RealText(of(d), s); };
 }
 
+// The same in the activations' own unit, which may be any.
+template <typename Of>
+Fields<NeuronDetail>::Text Activation(Of of) {
+  return [of](const NeuronDetail& d, Style s) { return SignificantText(of(d), s); };
+}
+
 Fields<NeuronDetail> NeuronFields() {
   return Fields<NeuronDetail>()
       .Add("layer", [](const NeuronDetail& d, Style) { return std::to_string(d.neuron().layer()); })
@@ -56,14 +62,14 @@ Fields<NeuronDetail> NeuronFields() {
       .Add("max_corr", Real([](const NeuronDetail& d) { return d.neuron().max_corr(); }))
       .Add("min_corr", Real([](const NeuronDetail& d) { return d.neuron().min_corr(); }))
       .Add("baseline", Real([](const NeuronDetail& d) { return d.neuron().baseline(); }))
-      .Add("mean", Real([](const NeuronDetail& d) { return d.statistics().mean(); }))
-      .Add("variance", Real([](const NeuronDetail& d) { return d.statistics().variance(); }))
-      .Add("skew", Real([](const NeuronDetail& d) { return d.statistics().skew(); }))
-      .Add("kurtosis", Real([](const NeuronDetail& d) { return d.statistics().kurtosis(); }))
+      .Add("mean", Activation([](const NeuronDetail& d) { return d.statistics().mean(); }))
+      .Add("variance", Activation([](const NeuronDetail& d) { return d.statistics().variance(); }))
+      .Add("skew", Activation([](const NeuronDetail& d) { return d.statistics().skew(); }))
+      .Add("kurtosis", Activation([](const NeuronDetail& d) { return d.statistics().kurtosis(); }))
       .Add("active_share", [](const NeuronDetail& d,
                               Style s) { return ShareText(d.statistics().active_share(), s); })
-      .Add("minimum", Real([](const NeuronDetail& d) { return d.statistics().minimum(); }))
-      .Add("maximum", Real([](const NeuronDetail& d) { return d.statistics().maximum(); }));
+      .Add("minimum", Activation([](const NeuronDetail& d) { return d.statistics().minimum(); }))
+      .Add("maximum", Activation([](const NeuronDetail& d) { return d.statistics().maximum(); }));
 }
 
 // "3:17 0.9134, 2:8 0.4410": the first few.
@@ -134,7 +140,7 @@ std::string ContextText(const v1::ExcitingPosition& position) {
 Table PositionsTable(const NeuronDetail& detail) {
   Table table{{{"activation", true}, {"sequence", true}, {"position", true}, {"context"}}, {}};
   for (const v1::ExcitingPosition& position : detail.exciting_positions()) {
-    table.rows.push_back({RealText(position.activation(), Style::kShort),
+    table.rows.push_back({SignificantText(position.activation(), Style::kShort),
                           std::to_string(position.sequence()), std::to_string(position.position()),
                           ContextText(position)});
   }

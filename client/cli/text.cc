@@ -55,6 +55,13 @@ std::string RealText(double value, Style style, int decimals) {
   return style == Style::kShort ? Fixed(value, decimals) : Exact(value);
 }
 
+std::string SignificantText(double value, Style style) {
+  if (style == Style::kExact) return Exact(value);
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.4g", value);
+  return text;
+}
+
 std::string ShareText(double value, Style style) {
   return style == Style::kShort ? Fixed(100 * value, 2) + "%" : Exact(value);
 }

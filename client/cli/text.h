@@ -21,6 +21,8 @@ enum class Style {
 std::string NameText(const std::string& name, Style style);
 // `decimals` decimals, or exactly.
 std::string RealText(double value, Style style, int decimals = 4);
+// 0.00001234: "1.234e-05": four digits whatever the unit, or exactly.
+std::string SignificantText(double value, Style style);
 // 0.0571: "5.71%", or exactly.
 std::string ShareText(double value, Style style);
 // 1536: "1.5 KiB", or "1536".

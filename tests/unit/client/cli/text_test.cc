@@ -22,6 +22,13 @@ TEST(NameTextTest, ShortensForPeopleOnly) {
   EXPECT_EQ(NameText("no name", Style::kShort), "no name");
 }
 
+TEST(SignificantTextTest, KeepsFourDigitsInAnyUnit) {
+  EXPECT_EQ(SignificantText(0.0000123456, Style::kShort), "1.235e-05");
+  EXPECT_EQ(SignificantText(355.0956, Style::kShort), "355.1");
+  EXPECT_EQ(SignificantText(0, Style::kShort), "0");
+  EXPECT_EQ(SignificantText(0.1, Style::kExact), "0.1");
+}
+
 TEST(RealTextTest, RoundsForPeopleAndReadsBackForPrograms) {
   EXPECT_EQ(RealText(0.123456, Style::kShort), "0.1235");
   EXPECT_EQ(RealText(0.0000123, Style::kShort, 6), "0.000012");
