@@ -1,5 +1,6 @@
 #include "client/cli/follow.h"
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/cli/enum_text.h"
 #include "client/cli/interrupt.h"
@@ -8,6 +9,8 @@
 
 namespace homolog::cli {
 namespace {
+
+constexpr int64_t kWorthSaying = 5;  // seconds
 
 std::string TokensText(int64_t tokens, Style style) {
   return tokens == 0 && style == Style::kShort ? "" : CountText(tokens, style);
@@ -50,6 +53,13 @@ const Fields<v1::Operation>& OperationFields() {
   return *fields;
 }
 
+std::string PlanLine(const v1::CorrelationPlan& plan) {
+  return absl::StrCat("plan: ", plan.passes(), plan.passes() == 1 ? " pass" : " passes",
+                      " over the tokens, ", BytesText(plan.memory_bytes(), Style::kShort), " of ",
+                      BytesText(plan.memory_budget_bytes(), Style::kShort), ", about ",
+                      DurationText(plan.estimated_duration(), Style::kShort));
+}
+
 std::string HowToComeBack(const std::string& operation) {
   return "\n" + operation + " goes on without this command. To wait for it again:\n" +
          "  homolog operations wait " + operation + "\nTo stop it:\n" +
@@ -59,8 +69,15 @@ std::string HowToComeBack(const std::string& operation) {
 absl::StatusOr<v1::Operation> Follow(Session& session, const std::string& name) {
   const LastWords last_words(HowToComeBack(name));
   Progress progress(session.err, session.err_is_terminal, "tokens");
-  return session.client.FollowOperation(name, [&progress](const v1::Operation& operation) {
+  std::string said;  // again where the server must make another plan
+  return session.client.FollowOperation(name, [&](const v1::Operation& operation) {
     if (client::HasEnded(operation)) return;
+    const v1::CorrelationPlan& plan = operation.correlation_plan();
+    // Of quick work nothing is said.
+    if (plan.estimated_duration().seconds() >= kWorthSaying && PlanLine(plan) != said) {
+      said = PlanLine(plan);
+      progress.Say(said);
+    }
     progress.Update(StageOf(operation), operation.progress().done_tokens(),
                     operation.progress().total_tokens());
   });

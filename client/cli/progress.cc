@@ -61,6 +61,12 @@ Progress::Progress(std::ostream& err, bool is_terminal, std::string unit,
       now_(std::move(now)),
       last_shown_(now_()) {}
 
+void Progress::Say(const std::string& line) {
+  if (has_line_) err_ << kClearLine;
+  has_line_ = false;
+  err_ << line << "\n" << std::flush;
+}
+
 Progress::~Progress() {
   if (has_line_) err_ << kClearLine << std::flush;
 }

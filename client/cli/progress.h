@@ -33,6 +33,8 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
 
   void Update(const std::string& stage, int64_t done, int64_t total);
+  // A line that stays.
+  void Say(const std::string& line);
 
  private:
   std::chrono::seconds TimeLeft(int64_t done, int64_t total);

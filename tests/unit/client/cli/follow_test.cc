@@ -54,6 +54,25 @@ TEST_F(ConcludeTest, WaitsAndPrintsTheResult) {
   EXPECT_EQ(out_.str(), "");
 }
 
+TEST_F(ConcludeTest, SaysThePlanOfLongWorkOnce) {
+  v1::Operation running = Operation(v1::OPERATION_STATE_RUNNING);
+  v1::CorrelationPlan& plan = *running.mutable_correlation_plan();
+  plan.set_passes(3);
+  plan.set_memory_bytes(1 << 30);
+  plan.set_memory_budget_bytes(int64_t{2} << 30);
+  plan.mutable_estimated_duration()->set_seconds(90);
+  EXPECT_CALL(*connection_, WatchOperation(_, _))
+      .WillOnce(
+          [&](const v1::WatchOperationRequest&, const client::MessageSink<v1::Operation>& sink) {
+            sink(running).IgnoreError();
+            sink(running).IgnoreError();
+            return sink(Operation(v1::OPERATION_STATE_SUCCEEDED));
+          });
+  EXPECT_TRUE(Run(Operation(v1::OPERATION_STATE_QUEUED), false).ok());
+  EXPECT_THAT(err_.str(), HasSubstr("plan: 3 passes over the tokens, 1.0 GiB of 2.0 GiB, about"));
+  EXPECT_EQ(err_.str().find("plan:"), err_.str().rfind("plan:"));
+}
+
 TEST_F(ConcludeTest, DoesNotWaitForWhatTheStoreHad) {
   EXPECT_TRUE(Run(Operation(v1::OPERATION_STATE_SUCCEEDED), false).ok());
   EXPECT_EQ(result_, "correlations/c");
