@@ -102,6 +102,20 @@ absl::StatusOr<Manifest> ReadManifest(const store::Store& store, std::string_vie
   return manifest;
 }
 
+// Numbers per neuron, by the size that it is stored with.
+absl::StatusOr<int64_t> WidthOfColumn(const store::Store& store, const std::string& id,
+                                      const v1::Correlation& manifest, const ColumnId& column) {
+  const std::string name = FormatName(kCorrelations, id), blob = column.Name();
+  const absl::StatusOr<int64_t> size = store.GetBlobSize(kCorrelations, id, blob);
+  if (absl::IsNotFound(size.status())) {
+    return Damaged(name, absl::StrCat("column ", blob, " is missing"));
+  }
+  HOMOLOG_RETURN_IF_ERROR(size.status());
+  const int64_t all = NeuronsOf(manifest.reference()), width = WidthOf(*column.form, all, *size);
+  if (width == 0) return WrongSize(name, column, all, *size);
+  return width;
+}
+
 }  // namespace
 
 std::vector<store::Blob> EncodeColumns(const analysis::CorrelationResult& result) {
@@ -125,6 +139,19 @@ absl::StatusOr<v1::Correlation> ReadCorrelation(const store::Store& store, const
   return manifest;
 }
 
+absl::StatusOr<v1::Correlation> ReadComplete(const store::Store& store, const std::string& id) {
+  HOMOLOG_ASSIGN_OR_RETURN(v1::Correlation manifest, ReadCorrelation(store, id));
+  HOMOLOG_RETURN_IF_ERROR(ReadColumns(store, id, manifest).status());
+  std::vector<ColumnGroup> groups = {ColumnGroup::kStatistics};
+  if (manifest.parameters().pairing() != v1::PAIRING_SAME_INDEX) {
+    groups.push_back(ColumnGroup::kDistribution);
+  }
+  for (const ColumnId& column : ColumnsOf(groups, manifest.partners_size())) {
+    HOMOLOG_RETURN_IF_ERROR(WidthOfColumn(store, id, manifest, column).status());
+  }
+  return manifest;
+}
+
 absl::StatusOr<bool> HasColumns(const store::Store& store, const std::string& id,
                                 ColumnGroup group) {
   // The first of them speaks for all, and is one number a neuron.
@@ -139,15 +166,8 @@ absl::StatusOr<ColumnNumbers> ReadColumn(const store::Store& store, const std::s
                                          const v1::Correlation& manifest, const ColumnId& column,
                                          NeuronRange neurons) {
   const std::string name = FormatName(kCorrelations, id), blob = column.Name();
-  const absl::StatusOr<int64_t> size = store.GetBlobSize(kCorrelations, id, blob);
-  if (absl::IsNotFound(size.status())) {
-    return Damaged(name, absl::StrCat("column ", blob, " is missing"));
-  }
-  HOMOLOG_RETURN_IF_ERROR(size.status());
-  const int64_t all = NeuronsOf(manifest.reference());
   ColumnNumbers numbers;
-  numbers.width = WidthOf(*column.form, all, *size);
-  if (numbers.width == 0) return WrongSize(name, column, all, *size);
+  HOMOLOG_ASSIGN_OR_RETURN(numbers.width, WidthOfColumn(store, id, manifest, column));
   const int64_t row = numbers.width * NumberSize(column.form->type);
   HOMOLOG_ASSIGN_OR_RETURN(numbers.bytes, store.ReadBlob(kCorrelations, id, blob,
                                                          neurons.first * row, neurons.count * row));

@@ -50,6 +50,9 @@ absl::StatusOr<v1::Correlation> ReadCorrelation(const store::Store& store, const
 // Its columns of ColumnGroup::kCorrelations, and no other; errors as above.
 absl::StatusOr<CorrelationColumns> ReadColumns(const store::Store& store, const std::string& id,
                                                const v1::Correlation& manifest);
+// The manifest of a correlation that a question can be answered with: the columns that queries read
+// are whole, all others that this version stores are there in their size. Errors as above.
+absl::StatusOr<v1::Correlation> ReadComplete(const store::Store& store, const std::string& id);
 // Whether it has the columns of `group`.
 absl::StatusOr<bool> HasColumns(const store::Store& store, const std::string& id,
                                 ColumnGroup group);

@@ -60,8 +60,7 @@ absl::StatusOr<Response> ListManifests(const store::Store& store, std::string_vi
 absl::StatusOr<std::string> CorrelationOperation(const store::Store& store,
                                                  const std::string& name) {
   HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kCorrelations, name));
-  HOMOLOG_ASSIGN_OR_RETURN(const v1::Correlation result, results::ReadCorrelation(store, id));
-  HOMOLOG_RETURN_IF_ERROR(results::ReadColumns(store, id, result).status());
+  HOMOLOG_ASSIGN_OR_RETURN(const v1::Correlation result, results::ReadComplete(store, id));
   return result.operation();
 }
 
