@@ -26,6 +26,9 @@ class ActivationReader {
   // nothing.
   at::Tensor Read(const at::Tensor& tokens, const at::Tensor& kept, int64_t spare_rows);
 
+  // Gives the matrix's memory back; what Read returned is not valid any more.
+  void Release() { wide_.reset(); }
+
  private:
   const engine::Model& model_;
   const engine::Site site_;

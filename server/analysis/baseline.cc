@@ -32,10 +32,11 @@ at::Tensor BaselineMatrix(const CorrelationOptions& options, int64_t size, int64
   return RandomRotation(options.baseline, size, options.seed, matrix, layer);
 }
 
-int64_t BaselineScratchBytes(int64_t d_mlp) {
-  // A matrix, its QR decomposition in float64 where it is orthogonal, its map or one variance's
-  // product; and rotated rows.
-  return 12 * d_mlp * d_mlp * 4 + kRows * d_mlp * 4;
+int64_t BaselineScratchBytes(int64_t d_mlp, const CorrelationOptions& options) {
+  // A matrix, its map and one variance's product, or a norm in float64; for orthogonal ones their
+  // decomposition in float64; and rotated rows.
+  const int64_t squares = options.baseline == BaselineKind::kOrthogonal ? 12 : 5;
+  return squares * d_mlp * d_mlp * 4 + kRows * d_mlp * 4;
 }
 
 double BaselineMultiplications(int64_t rows, int64_t columns, int64_t d_mlp,

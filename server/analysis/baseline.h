@@ -11,7 +11,8 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "server/analysis/correlation.h"
+#include "server/analysis/correlation_options.h"
+#include "server/analysis/correlation_result.h"
 #include "server/analysis/run_control.h"
 #include "server/engine/model.h"
 
@@ -26,8 +27,8 @@ int64_t MatrixCount(const CorrelationOptions& options);
 at::Tensor BaselineMatrix(const CorrelationOptions& options, int64_t size, int64_t matrix,
                           int64_t layer);
 
-// Device memory beside the moments while baselines of layers of d_mlp neurons are taken.
-int64_t BaselineScratchBytes(int64_t d_mlp);
+// Device memory beside the moments while sums of layers of d_mlp neurons become results.
+int64_t BaselineScratchBytes(int64_t d_mlp, const CorrelationOptions& options);
 
 // Multiplications that the baselines of `rows` reference neurons take with `columns` neurons of a
 // partner with layers of d_mlp neurons.

@@ -2,12 +2,12 @@
 
 #include <ATen/ATen.h>
 
-#include <chrono>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
+#include "server/analysis/clock.h"
 #include "server/analysis/correlation_pass.h"
 #include "server/analysis/correlation_plan.h"
 #include "server/analysis/correlation_reduction.h"
@@ -19,10 +19,6 @@ namespace {
 
 // Of a status that stays in this file.
 constexpr char kBlockTooLarge[] = "BLOCK_TOO_LARGE";
-
-double Now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 absl::Status TooFewPositions(int64_t counted, int64_t positions) {
   return FailedPrecondition(
@@ -85,6 +81,7 @@ absl::StatusOr<CorrelationSet> RunPlan(const std::vector<const engine::Model*>& 
     result.excluded_positions = Positions(tokens) - result.counted_positions;
   }
   cost.reduction_seconds += Now() - start;
+  set.plan = plan;
   set.cost = cost;
   return set;
 }

@@ -3,22 +3,18 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <chrono>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
+#include "server/analysis/clock.h"
 
 namespace homolog::analysis {
 namespace {
 
 // Neurons of either side of a tile whose correlations are also taken in float64, each with each.
 constexpr int64_t kSampledNeurons = 8;
-
-double Now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 // On the device without waiting for it, where that is another one.
 at::Tensor ToDevice(const at::Tensor& cpu, at::Device device) {
@@ -80,6 +76,7 @@ absl::Status CorrelationPass::Run(const TokenSequences& tokens, RunControl& cont
     if (block.kept.defined()) block.stream_positions = block.kept + block.first;
     HOMOLOG_RETURN_IF_ERROR(AddBlock(block, control, cost));
   }
+  for (auto& [model, side] : sides_) side->Release();
   return absl::OkStatus();
 }
 

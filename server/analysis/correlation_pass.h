@@ -45,8 +45,8 @@ class CorrelationPass {
                   const PlannedPass& planned, const CorrelationOptions& options,
                   const std::set<int64_t>& statistics_of);
 
-  // Reads all tokens. FAILED_PRECONDITION (NON_FINITE_ACTIVATION), and what the tokens and
-  // control.Check() say. Adds to `cost`.
+  // Reads all tokens; the blocks are gone afterwards. FAILED_PRECONDITION (NON_FINITE_ACTIVATION),
+  // and what the tokens and control.Check() say. Adds to `cost`.
   absl::Status Run(const TokenSequences& tokens, RunControl& control, CorrelationCost& cost);
 
   const Standardiser& standardiser(int64_t model) const { return sides_.at(model)->standardiser; }
@@ -61,6 +61,13 @@ class CorrelationPass {
     Side(const engine::Model& model, const CorrelationOptions& options, bool statistics)
         : reader(model, options.site),
           standardiser(model.description().shape, model.device(), statistics, options.portable) {}
+    // Gives back what only reading takes.
+    void Release() {
+      wide.reset();
+      operand.reset();
+      reader.Release();
+    }
+
     ActivationReader reader;
     Standardiser standardiser;
     at::Tensor wide, operand;  // of the block at hand

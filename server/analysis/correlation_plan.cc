@@ -63,41 +63,48 @@ std::vector<CrossTile> CrossTiles(const PlanRequest& request) {
   return tiles;
 }
 
-// Of one model while it is read: the wide block, its copy in another precision, its forward pass.
-int64_t ModelBytes(const PlanRequest& request, int64_t model, int64_t positions) {
-  const engine::ModelShape& shape = request.models[model];
+// The block of one model and its copy in another precision.
+int64_t BlockBytes(const PlanRequest& request, int64_t model, int64_t positions) {
   const int64_t rows = positions + Standardiser::SpareRows(positions);
   const int64_t number = kFloat + (request.options.precision == Precision::kBfloat16 ? 2 : 0);
-  return rows * shape.neurons() * number + Standardiser::Bytes(shape, /*statistics=*/true);
-}
-
-// What is kept from pass to pass, of all models: rows of results, and what rotations need.
-int64_t KeptBytes(const PlanRequest& request) {
-  const auto models = static_cast<int64_t>(request.models.size());
-  int64_t bytes = 0;
-  for (int64_t model = 0; model < models; ++model) {
-    const engine::ModelShape& shape = request.models[model];
-    bytes += RotatedDeviations::Bytes(shape, request.options);
-    if (model > 0 && !request.options.every_reference) continue;
-    // Rows are twice there while they become a result.
-    const bool best = request.options.pairing == Pairing::kBest;
-    bytes += (models - 1) * (BaselineAccumulator::Bytes(shape.neurons(), request.options) +
-                             (best ? 2 : 0) * CorrelationRows::Bytes(shape.neurons()));
-  }
-  return bytes;
+  return rows * request.models[model].neurons() * number;
 }
 
 int64_t ForwardBytes(const engine::ModelShape& shape, int64_t positions) {
   return positions * (8 * shape.d_model + 2 * shape.d_mlp) * kFloat;
 }
 
-// The largest of what is needed beside tiles and blocks, one after the other.
-int64_t ScratchBytes(const PlanRequest& request, const std::set<int64_t>& models,
-                     int64_t positions) {
-  int64_t bytes = 0;
+// Beside the sums of these models: first their blocks and a forward pass, then, when the blocks are
+// gone, what baselines take.
+int64_t WorkBytes(const PlanRequest& request, const std::set<int64_t>& models, int64_t positions) {
+  int64_t blocks = 0, forward = 0, baselines = 0;
   for (const int64_t model : models) {
-    bytes = std::max({bytes, ForwardBytes(request.models[model], positions),
-                      BaselineScratchBytes(request.models[model].d_mlp)});
+    const engine::ModelShape& shape = request.models[model];
+    blocks += BlockBytes(request, model, positions);
+    forward = std::max(forward, ForwardBytes(shape, positions));
+    baselines = std::max(baselines, BaselineScratchBytes(shape.d_mlp, request.options));
+  }
+  return std::max(blocks + forward, baselines);
+}
+
+// Rows of results of all references.
+int64_t RowBytes(const PlanRequest& request) {
+  const auto models = static_cast<int64_t>(request.models.size());
+  int64_t bytes = 0;
+  for (int64_t model = 0; model < (request.options.every_reference ? models : 1); ++model) {
+    const int64_t neurons = request.models[model].neurons();
+    const bool best = request.options.pairing == Pairing::kBest;
+    bytes += (models - 1) * (BaselineAccumulator::Bytes(neurons, request.options) +
+                             (best ? CorrelationRows::Bytes(neurons) : 0));
+  }
+  return bytes;
+}
+
+// What is kept from pass to pass: rows, and what rotations need.
+int64_t KeptBytes(const PlanRequest& request) {
+  int64_t bytes = RowBytes(request);
+  for (const engine::ModelShape& shape : request.models) {
+    bytes += RotatedDeviations::Bytes(shape, request.options);
   }
   return bytes;
 }
@@ -106,7 +113,10 @@ int64_t ScratchBytes(const PlanRequest& request, const std::set<int64_t>& models
 class Packer {
  public:
   Packer(const PlanRequest& request, int64_t positions)
-      : request_(request), positions_(positions), kept_(KeptBytes(request)) {}
+      : request_(request),
+        positions_(positions),
+        kept_(KeptBytes(request)),
+        finish_(kept_ + RowBytes(request)) {}
 
   // Whether the tile fits a pass at all.
   template <typename Tile>
@@ -137,9 +147,11 @@ class Packer {
 
  private:
   int64_t Fixed(const std::set<int64_t>& models) const {
-    int64_t bytes = kept_ + ScratchBytes(request_, models, positions_);
-    for (const int64_t model : models) bytes += ModelBytes(request_, model, positions_);
-    return bytes;
+    int64_t bytes = kept_ + WorkBytes(request_, models, positions_);
+    for (const int64_t model : models) {
+      bytes += Standardiser::Bytes(request_.models[model], /*statistics=*/true);
+    }
+    return std::max(bytes, finish_);
   }
   void Append(const WithinTile& tile) { pass_.within.push_back(tile); }
   void Append(const CrossTile& tile) { pass_.cross.push_back(tile); }
@@ -152,7 +164,8 @@ class Packer {
   }
 
   const PlanRequest& request_;
-  const int64_t positions_, kept_;
+  // At the end rows are there twice, while they become results.
+  const int64_t positions_, kept_, finish_;
   std::vector<PlannedPass> passes_;
   PlannedPass pass_;
   std::set<int64_t> models_;

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "server/analysis/correlation.h"
+#include "server/analysis/correlation_options.h"
 #include "server/engine/model.h"
 
 namespace homolog::analysis {

@@ -32,6 +32,18 @@ std::vector<T> Kept(const std::vector<T>& lists, int64_t rows, int64_t kept) {
   return cut;
 }
 
+// Into lists of kKeptPartners that `before` orders, in place of the last. Equal correlations stay
+// in the order in which they came: the lowest neuron first.
+template <typename Before>
+void Keep(float rho, int32_t column, Before before, float* corr, int32_t* sim) {
+  float* const last = corr + kKeptPartners - 1;
+  const int64_t place = std::upper_bound(corr, last, rho, before) - corr;
+  std::move_backward(corr + place, last, last + 1);
+  std::move_backward(sim + place, sim + kKeptPartners - 1, sim + kKeptPartners);
+  corr[place] = rho;
+  sim[place] = column;
+}
+
 template <typename T>
 std::vector<T> First(const std::vector<T>& lists, int64_t rows) {
   return Kept(lists, rows, 1);
@@ -106,27 +118,14 @@ void CorrelationRows::KeepExtremes(int64_t row, const float* rho, int64_t count,
   }
 }
 
-// Equal correlations stay in the order in which they came: the lowest neuron first.
 void CorrelationRows::KeepTop(int64_t row, float rho, int32_t column) {
-  float* const corr = top_corr_.data() + row * kKeptPartners;
-  int32_t* const sim = top_sim_.data() + row * kKeptPartners;
-  float* const end = corr + kKeptPartners - 1;
-  float* const place = std::upper_bound(corr, end, rho, std::greater<>());
-  std::move_backward(place, end, end + 1);
-  std::move_backward(sim + (place - corr), sim + kKeptPartners - 1, sim + kKeptPartners);
-  *place = rho;
-  sim[place - corr] = column;
+  Keep(rho, column, std::greater<>(), top_corr_.data() + row * kKeptPartners,
+       top_sim_.data() + row * kKeptPartners);
 }
 
 void CorrelationRows::KeepBottom(int64_t row, float rho, int32_t column) {
-  float* const corr = bottom_corr_.data() + row * kKeptPartners;
-  int32_t* const sim = bottom_sim_.data() + row * kKeptPartners;
-  float* const end = corr + kKeptPartners - 1;
-  float* const place = std::upper_bound(corr, end, rho);
-  std::move_backward(place, end, end + 1);
-  std::move_backward(sim + (place - corr), sim + kKeptPartners - 1, sim + kKeptPartners);
-  *place = rho;
-  sim[place - corr] = column;
+  Keep(rho, column, std::less<>(), bottom_corr_.data() + row * kKeptPartners,
+       bottom_sim_.data() + row * kKeptPartners);
 }
 
 void CorrelationRows::AddOnDevice(const at::Tensor& rho, int64_t first_row, int64_t first_column) {

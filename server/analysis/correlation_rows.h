@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "server/analysis/correlation.h"
+#include "server/analysis/correlation_result.h"
 
 namespace homolog::analysis {
 

@@ -8,8 +8,9 @@
 
 #include <cstdint>
 
-#include "server/analysis/correlation.h"
+#include "server/analysis/correlation_options.h"
 #include "server/analysis/correlation_plan.h"
+#include "server/analysis/correlation_result.h"
 #include "server/engine/model.h"
 
 namespace homolog::analysis {

@@ -10,7 +10,7 @@
 #include <cstdint>
 
 #include "server/analysis/column_loops.h"
-#include "server/analysis/correlation.h"
+#include "server/analysis/correlation_result.h"
 
 namespace homolog::analysis {
 

@@ -4,11 +4,11 @@
 #include <ATen/Context.h>
 
 #include <algorithm>
-#include <chrono>
 
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
 #include "server/analysis/bfloat16_product.h"
+#include "server/analysis/clock.h"
 
 // sum = alpha a a^T + beta sum, one triangle of it (Dongarra et al. 1990, doi:10.1145/77626.79170).
 extern "C" void ssyrk_(const char* triangle, const char* transposition, const int* size,
@@ -64,10 +64,10 @@ double MeasuredMultiplicationsPerSecond(Precision precision, at::Device device) 
   at::Tensor sum = at::zeros({kSize, kSize}, x.options().dtype(at::kFloat));
   double seconds = 0;
   for (int i = 0; i < 2; ++i) {  // the first one warms up
-    const auto start = std::chrono::steady_clock::now();
+    const double start = Now();
     multiplier.AddProduct(x, x, sum);
     sum[0][0].item<float>();  // waits for the device
-    seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    seconds = Now() - start;
   }
   return static_cast<double>(kSize) * kSize * kSize / seconds;
 }

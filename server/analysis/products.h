@@ -10,7 +10,7 @@
 #include <cstdint>
 
 #include "absl/status/status.h"
-#include "server/analysis/correlation.h"
+#include "server/analysis/correlation_options.h"
 
 namespace homolog::analysis {
 

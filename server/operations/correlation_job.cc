@@ -109,30 +109,10 @@ absl::StatusOr<std::vector<checkpoints::CheckpointHandle>> AcquireAll(
   return handles;
 }
 
-// Passes everything on, and remembers the plan.
-class PlanKeeper : public analysis::RunControl {
- public:
-  explicit PlanKeeper(analysis::RunControl& control) : control_(control) {}
-  absl::Status Check() override { return control_.Check(); }
-  void OnPlan(const analysis::CorrelationPlan& plan) override {
-    plan_ = PlanProto(plan);
-    control_.OnPlan(plan);
-  }
-  void OnStage(std::string_view stage) override { control_.OnStage(stage); }
-  void OnTotalTokens(int64_t tokens) override { control_.OnTotalTokens(tokens); }
-  void OnTokens(int64_t tokens) override { control_.OnTokens(tokens); }
-  const v1::CorrelationPlan& plan() const { return plan_; }
-
- private:
-  analysis::RunControl& control_;
-  v1::CorrelationPlan plan_;
-};
-
 // A former process may have stored the result and died before it said so. One that is damaged is
 // computed anew.
 bool IsStored(const AnalysisContext& context, const std::string& id) {
-  const auto stored = results::ReadCorrelation(*context.store, id);
-  return stored.ok() && results::ReadColumns(*context.store, id, *stored).ok();
+  return results::ReadComplete(*context.store, id).ok();
 }
 
 absl::Status Run(const AnalysisContext& context, const CorrelationInputs& inputs,
@@ -140,20 +120,19 @@ absl::Status Run(const AnalysisContext& context, const CorrelationInputs& inputs
   const auto stored = [&](const std::string& id) { return IsStored(context, id); };
   if (std::all_of(inputs.ids.begin(), inputs.ids.end(), stored)) return absl::OkStatus();
   Computation computation{inputs, operation, {}, {}};
-  PlanKeeper keeper(control);
-  keeper.OnStage("loading checkpoints");
+  control.OnStage("loading checkpoints");
   HOMOLOG_ASSIGN_OR_RETURN(const std::vector<checkpoints::CheckpointHandle> handles,
-                           AcquireAll(context, inputs, keeper));
+                           AcquireAll(context, inputs, control));
   std::vector<const engine::Model*> models;
   for (const checkpoints::CheckpointHandle& handle : handles) models.push_back(handle->model.get());
   HOMOLOG_ASSIGN_OR_RETURN(const std::string dataset_id,
                            ParseName(kDatasets, inputs.dataset.name()));
   const StoredTokens tokens(*context.store, dataset_id, inputs.dataset);
   HOMOLOG_ASSIGN_OR_RETURN(analysis::CorrelationSet set,
-                           analysis::ComputeCorrelations(models, tokens, inputs.options, keeper));
+                           analysis::ComputeCorrelations(models, tokens, inputs.options, control));
   control.OnStage("storing");
   HOMOLOG_RETURN_IF_ERROR(CheckUnchanged(*context.store, inputs.dataset));
-  computation.plan = keeper.plan();
+  computation.plan = PlanProto(set.plan);
   for (size_t i = 0; i < set.results.size(); ++i) {
     if (IsStored(context, inputs.ids[i])) continue;  // asked for alone before
     const std::string manifest = Manifest(computation, i, set.results[i]).SerializeAsString();
