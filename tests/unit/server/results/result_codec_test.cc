@@ -170,6 +170,30 @@ TEST_F(ResultCodecTest, CallsAListThatIsTooLongOrUnevenDamaged) {
   EXPECT_THAT(std::string(read(result).message()), HasSubstr("column 1.corr_skew is missing"));
 }
 
+TEST_F(ResultCodecTest, IsCompleteWithAllColumnsOnly) {
+  ASSERT_TRUE(StoreHandMadeCorrelation(*store_, "old").ok());  // as servers stored it before
+  EXPECT_EQ(ErrorReason(ReadComplete(*store_, "old").status()), "DAMAGED_RESULT");
+  const analysis::CorrelationResult whole = homolog::testing::HandMadeDetailedResult();
+  Put(HandMadeManifest("c"), whole);
+  EXPECT_TRUE(ReadComplete(*store_, "c").ok()) << ReadComplete(*store_, "c").status();
+  for (const std::string column : {"dead", "activation.kurtosis", "1.histogram", "0.top_sim"}) {
+    std::vector<store::Blob> blobs = EncodeColumns(whole);
+    std::erase_if(blobs, [&](const store::Blob& blob) { return blob.name == column; });
+    ASSERT_TRUE(
+        store_->PutResult("correlations", "c", HandMadeManifest("c").SerializeAsString(), blobs)
+            .ok());
+    const absl::Status status = ReadComplete(*store_, "c").status();
+    EXPECT_EQ(ErrorReason(status), "DAMAGED_RESULT");
+    EXPECT_THAT(std::string(status.message()), HasSubstr("column " + column));
+  }
+  v1::Correlation same_index = HandMadeManifest("c");
+  same_index.mutable_parameters()->set_pairing(v1::PAIRING_SAME_INDEX);
+  std::vector<store::Blob> blobs = EncodeColumns(whole);
+  std::erase_if(blobs, [](const store::Blob& blob) { return blob.name == "1.histogram"; });
+  ASSERT_TRUE(store_->PutResult("correlations", "c", same_index.SerializeAsString(), blobs).ok());
+  EXPECT_TRUE(ReadComplete(*store_, "c").ok());  // there are no lists of one number
+}
+
 TEST_F(ResultCodecTest, NamesAResultThatIsNotThere) {
   for (const absl::Status& status :
        {ReadCorrelation(*store_, "none").status(), ReadAblation(*store_, "none").status()}) {
