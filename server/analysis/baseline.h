@@ -13,19 +13,18 @@
 #include "absl/status/status.h"
 #include "server/analysis/correlation_options.h"
 #include "server/analysis/correlation_result.h"
+#include "server/analysis/neighbour_mixture.h"
 #include "server/analysis/run_control.h"
 #include "server/engine/model.h"
 
 namespace homolog::analysis {
 
-// Random matrices that a correlation draws per layer. For best pairing each serves two rotations, R
-// (even) and -R (odd): the negative is as random, since both distributions are symmetric, and its
-// largest correlations are the smallest of R's, so that one product serves both.
+// Random matrices that a correlation draws per layer. For best pairing a matrix R serves four
+// rotations, so that one product serves four: 4m is R, 4m + 1 -R, 4m + 2 T R and 4m + 3 -T R, T the
+// NeighbourMixture. All are as random as R: both distributions are symmetric, and neither changes
+// under a fixed orthogonal T. The largest correlations of -R are the smallest of R. For same_index
+// pairing every rotation has its own matrix.
 int64_t MatrixCount(const CorrelationOptions& options);
-
-// Matrix number `matrix` of a layer of `size` neurons: [size, size] float32 on the CPU.
-at::Tensor BaselineMatrix(const CorrelationOptions& options, int64_t size, int64_t matrix,
-                          int64_t layer);
 
 // Device memory beside the moments while sums of layers of d_mlp neurons become results.
 int64_t BaselineScratchBytes(int64_t d_mlp, const CorrelationOptions& options);
@@ -50,13 +49,14 @@ class RotatedDeviations {
   // `control` is asked before every matrix.
   absl::Status SetLayer(int64_t layer, const at::Tensor& covariance, RunControl& control);
 
-  // Float32 [d_mlp]; 0 where a rotated neuron never varies.
+  // Float32 [forms, d_mlp]: of R and, where a rotation needs it, of T R; 0 where a rotated neuron
+  // never varies.
   at::Tensor Inverse(int64_t matrix, int64_t layer) const;
 
  private:
   const engine::ModelShape shape_;
   const CorrelationOptions& options_;
-  at::Tensor inverse_;  // [matrix, neuron]
+  at::Tensor inverse_;  // [form, neuron], a matrix's forms one after the other
 };
 
 // Baselines of a reference's neurons against one partner.
@@ -68,16 +68,16 @@ class BaselineAccumulator {
 
   // products: sums of products of y of reference neurons [first, first + rows) and of the neurons
   // of one partner layer, [rows, d_mlp]; map: matrix number `matrix` times the layer's relative
-  // scales; inverse_deviation: of the rotated neurons. Both in order of rotated neurons.
+  // scales; inverse_deviations: RotatedDeviations::Inverse; mixture: of d_mlp neurons.
   void Add(int64_t matrix, int64_t first, const at::Tensor& products, const at::Tensor& map,
-           const at::Tensor& inverse_deviation);
+           const at::Tensor& inverse_deviations, const NeighbourMixture& mixture);
 
   // Mean and deviation over rotations. inverse_deviation: of the reference's y, float32 [neurons],
   // over `count` positions.
   void Finish(const at::Tensor& inverse_deviation, int64_t count, PairCorrelations& result) const;
 
  private:
-  void AddBest(int64_t matrix, int64_t first, const at::Tensor& rotated,
+  void AddBest(int64_t rotation, int64_t first, const at::Tensor& rotated,
                const at::Tensor& inverse_deviation);
 
   const CorrelationOptions& options_;

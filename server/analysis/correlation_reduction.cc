@@ -7,6 +7,8 @@
 
 #include "common/error.h"
 #include "server/analysis/layer_similarity.h"
+#include "server/analysis/neighbour_mixture.h"
+#include "server/analysis/rotation.h"
 #include "server/analysis/to_vector.h"
 
 namespace homolog::analysis {
@@ -159,9 +161,11 @@ absl::Status CorrelationReduction::AddBaselines(const CorrelationPass& pass, Run
     const auto [size, layer] = place;
     std::stable_sort(of_place.begin(), of_place.end(),
                      [](const Use& a, const Use& b) { return a.partner < b.partner; });
+    const at::Device device = models_[0].inverse_deviation.device();
+    const NeighbourMixture mixture(size, device);
     for (int64_t matrix = 0; matrix < MatrixCount(options_); ++matrix) {
       const at::Tensor drawn =
-          BaselineMatrix(options_, size, matrix, layer).to(models_[0].inverse_deviation.device());
+          RandomMatrix(options_.baseline, size, options_.seed, matrix, layer).to(device);
       at::Tensor map;
       int64_t map_of = -1;
       for (const Use& use : of_place) {
@@ -170,7 +174,7 @@ absl::Status CorrelationReduction::AddBaselines(const CorrelationPass& pass, Run
           map = drawn * pass.standardiser(use.partner).RelativeScale(layer);
           map_of = use.partner;
         }
-        AddBaseline(*use.sums, use.partner, layer, matrix, map);
+        AddBaseline(*use.sums, use.partner, layer, matrix, map, mixture);
       }
     }
   }
@@ -179,17 +183,19 @@ absl::Status CorrelationReduction::AddBaselines(const CorrelationPass& pass, Run
 
 // The tile's other model is the reference.
 void CorrelationReduction::AddBaseline(const CrossSums& sums, int64_t partner, int64_t layer,
-                                       int64_t matrix, const at::Tensor& map) {
+                                       int64_t matrix, const at::Tensor& map,
+                                       const NeighbourMixture& mixture) {
   const CrossTile& tile = sums.tile;
   const at::Tensor inverse = models_[partner].rotated.Inverse(matrix, layer);
   if (partner == tile.column_model) {
     const int64_t d_mlp = shapes_[partner].d_mlp;
     directions_.at({tile.row_model, partner})
         .baseline.Add(matrix, tile.row_layer * shapes_[tile.row_model].d_mlp,
-                      sums.products.narrow(1, layer * d_mlp - tile.column, d_mlp), map, inverse);
+                      sums.products.narrow(1, layer * d_mlp - tile.column, d_mlp), map, inverse,
+                      mixture);
   } else {
     directions_.at({tile.column_model, partner})
-        .baseline.Add(matrix, tile.column, sums.products.t(), map, inverse);
+        .baseline.Add(matrix, tile.column, sums.products.t(), map, inverse, mixture);
   }
 }
 

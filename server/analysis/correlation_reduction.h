@@ -75,7 +75,7 @@ class CorrelationReduction {
                const at::Tensor& products);
   absl::Status AddBaselines(const CorrelationPass& pass, RunControl& control);
   void AddBaseline(const CrossSums& sums, int64_t partner, int64_t layer, int64_t matrix,
-                   const at::Tensor& map);
+                   const at::Tensor& map, const NeighbourMixture& mixture);
   CorrelationResult FinishReference(int64_t reference);
   PairCorrelations FinishPair(int64_t reference, int64_t partner);
   std::vector<float> LayerSimilarity(int64_t reference, int64_t partner) const;

@@ -78,18 +78,4 @@ void GaussianLoop(uint64_t key, uint64_t first, int64_t count, float* out) {
   }
 }
 
-HOMOLOG_FOR_EVERY_WIDTH
-double SumOfSquaresLoop(const float* x, int64_t count) {
-  constexpr int64_t kSums = 32;
-  double sums[kSums] = {};
-  int64_t i = 0;
-  for (; i + kSums <= count; i += kSums) {
-    for (int64_t j = 0; j < kSums; ++j) sums[j] += static_cast<double>(x[i + j]) * x[i + j];
-  }
-  double total = 0;
-  for (const double sum : sums) total += sum;
-  for (; i < count; ++i) total += static_cast<double>(x[i]) * x[i];
-  return total;
-}
-
 }  // namespace homolog::analysis

@@ -14,9 +14,6 @@ namespace homolog::analysis {
 // and first alone. Both are even.
 void GaussianLoop(uint64_t key, uint64_t first, int64_t count, float* out);
 
-// The sum of squares of x[0, count), in float64, in an order of its own.
-double SumOfSquaresLoop(const float* x, int64_t count);
-
 }  // namespace homolog::analysis
 
 #endif  // HOMOLOG_SERVER_ANALYSIS_GAUSSIAN_LOOP_H_

@@ -31,17 +31,6 @@ at::Tensor GaussianMatrix(int64_t size, uint64_t key) {
   return even == size ? matrix : matrix.narrow(1, 0, size).contiguous();
 }
 
-at::Tensor RowsOfLengthOne(at::Tensor matrix) {
-  const int64_t size = matrix.size(1);
-  float* const out = matrix.data_ptr<float>();
-  ForEachRow(matrix.size(0), [&](int64_t i) {
-    float* const row = out + i * size;
-    const auto scale = static_cast<float>(1 / std::sqrt(SumOfSquaresLoop(row, size)));
-    for (int64_t j = 0; j < size; ++j) row[j] *= scale;
-  });
-  return matrix;
-}
-
 at::Tensor HaarOrthogonal(const at::Tensor& gaussian) {
   const auto [q, r] = at::linalg_qr(gaussian);
   return q * at::sign(r.diagonal()).unsqueeze(0);
@@ -49,13 +38,15 @@ at::Tensor HaarOrthogonal(const at::Tensor& gaussian) {
 
 }  // namespace
 
-at::Tensor RandomRotation(BaselineKind kind, int64_t size, uint64_t seed, int64_t rotation,
-                          int64_t layer) {
+at::Tensor RandomMatrix(BaselineKind kind, int64_t size, uint64_t seed, int64_t matrix,
+                        int64_t layer) {
   const uint64_t key =
-      RandomKey({seed, static_cast<uint64_t>(rotation), static_cast<uint64_t>(layer)});
-  const at::Tensor gaussian = GaussianMatrix(size, key);
-  return kind == BaselineKind::kOrthogonal ? HaarOrthogonal(gaussian.to(at::kDouble)).to(at::kFloat)
-                                           : RowsOfLengthOne(gaussian);
+      RandomKey({seed, static_cast<uint64_t>(matrix), static_cast<uint64_t>(layer)});
+  at::Tensor gaussian = GaussianMatrix(size, key);
+  if (kind == BaselineKind::kOrthogonal) {
+    return HaarOrthogonal(gaussian.to(at::kDouble)).to(at::kFloat);
+  }
+  return gaussian.mul_(1 / std::sqrt(static_cast<double>(size)));
 }
 
 }  // namespace homolog::analysis

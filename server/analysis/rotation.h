@@ -12,12 +12,13 @@ namespace homolog::analysis {
 
 enum class BaselineKind { kGaussian, kOrthogonal };
 
-// Random matrix number `rotation` for layer `layer`: [size, size] float32 on the CPU, every row of
-// length 1. Gaussian: independent normal entries, rows normalised. Orthogonal: Q of the QR
-// decomposition of a Gaussian matrix, columns multiplied by the signs of R's diagonal, which makes
-// it Haar distributed (Mezzadri 2007, arXiv:math-ph/0609050). Depends on the arguments alone.
-at::Tensor RandomRotation(BaselineKind kind, int64_t size, uint64_t seed, int64_t rotation,
-                          int64_t layer);
+// Random matrix number `matrix` for layer `layer`: [size, size] float32 on the CPU. Gaussian:
+// independent normal entries of variance 1 / size; rows are not normalised, since correlations do
+// not depend on their lengths. Orthogonal: Q of the QR decomposition of a Gaussian matrix, columns
+// multiplied by the signs of R's diagonal, which makes it Haar distributed (Mezzadri 2007,
+// arXiv:math-ph/0609050). Depends on the arguments alone.
+at::Tensor RandomMatrix(BaselineKind kind, int64_t size, uint64_t seed, int64_t matrix,
+                        int64_t layer);
 
 }  // namespace homolog::analysis
 

@@ -19,7 +19,7 @@ constexpr int kMostRotations = 1000;
 constexpr int kMostExcludedIds = 1000;
 
 // A change that changes a number of a result changes this.
-constexpr std::string_view kAlgorithm = "correlation/2";
+constexpr std::string_view kAlgorithm = "correlation/3";
 
 absl::Status InvalidEnum(const char* field, int value, const char* right) {
   return InvalidArgument("INVALID_PARAMETER",

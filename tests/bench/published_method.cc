@@ -81,8 +81,9 @@ Layers Activations(const engine::Model& model, const at::Tensor& tokens) {
 Layers Rotations(const engine::ModelShape& shape, uint64_t seed) {
   Layers rotations;
   for (int64_t layer = 0; layer < shape.layers; ++layer) {
-    rotations.push_back(analysis::RandomRotation(analysis::BaselineKind::kGaussian, shape.d_mlp,
-                                                 seed, /*rotation=*/0, layer));
+    const at::Tensor drawn = analysis::RandomMatrix(analysis::BaselineKind::kGaussian, shape.d_mlp,
+                                                    seed, /*matrix=*/0, layer);
+    rotations.push_back(drawn / drawn.norm(2, /*dim=*/1, /*keepdim=*/true));
   }
   return rotations;
 }

@@ -24,7 +24,7 @@ inline constexpr int64_t kPublishedBatch = 32;  // sequences
 
 struct PublishedOptions {
   int64_t batch = kPublishedBatch;
-  uint64_t seed = 0;  // of the rotations, as in analysis::RandomRotation
+  uint64_t seed = 0;  // of the rotations, as in analysis::RandomMatrix
 };
 
 struct PublishedCorrelations {

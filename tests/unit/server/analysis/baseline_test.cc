@@ -25,7 +25,7 @@ class BaselineTest : public ::testing::TestWithParam<Case> {
             .rotations = GetParam().rotations,
             .seed = 42};
   }
-  const engine::ModelShape shape_ = Shape(3, 16, 400);
+  const engine::ModelShape shape_ = Shape(3, 20, 400);
   const FakeTokens tokens_ = RandomTokens(2500, 25, 400);
 };
 
@@ -69,7 +69,9 @@ TEST_P(BaselineTest, DoesNotChangeWithTheUnitOfTheActivations) {
 
 INSTANTIATE_TEST_SUITE_P(All, BaselineTest,
                          ::testing::Values(Case{Pairing::kBest, BaselineKind::kGaussian, 1},
-                                           Case{Pairing::kBest, BaselineKind::kGaussian, 5},
+                                           Case{Pairing::kBest, BaselineKind::kGaussian, 3},
+                                           Case{Pairing::kBest, BaselineKind::kGaussian, 9},
+                                           Case{Pairing::kBest, BaselineKind::kOrthogonal, 4},
                                            Case{Pairing::kBest, BaselineKind::kOrthogonal, 1},
                                            Case{Pairing::kBest, BaselineKind::kOrthogonal, 2},
                                            Case{Pairing::kSameIndex, BaselineKind::kGaussian, 3},

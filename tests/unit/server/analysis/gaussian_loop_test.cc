@@ -65,17 +65,5 @@ TEST(GaussianLoopTest, NeighboursAreUncorrelated) {
   }
 }
 
-TEST(SumOfSquaresLoopTest, AddsUpEveryNumber) {
-  for (const int64_t count : {0, 1, 31, 32, 33, 100}) {
-    std::vector<float> x(count);
-    double expected = 0;
-    for (int64_t i = 0; i < count; ++i) {
-      x[i] = static_cast<float>(i + 1);
-      expected += static_cast<double>((i + 1) * (i + 1));
-    }
-    EXPECT_DOUBLE_EQ(SumOfSquaresLoop(x.data(), count), expected);
-  }
-}
-
 }  // namespace
 }  // namespace homolog::analysis

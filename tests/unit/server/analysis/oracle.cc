@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 namespace homolog::analysis {
@@ -182,23 +183,62 @@ double Dot(const std::vector<double>& a, const std::vector<double>& b) {
   return sum;
 }
 
+namespace {
+
+using Matrix = std::vector<std::vector<double>>;
+
+// T R: what server/analysis/neighbour_mixture.h says, row by row.
+Matrix Mixed(Matrix rows) {
+  const size_t size = rows.size();
+  size_t n = 64;
+  while (n > size) n /= 2;
+  auto mix = [&](size_t first) {
+    Matrix mixed(n, std::vector<double>(size, 0.0));
+    for (size_t i = 0; i < n; ++i) {
+      for (size_t j = 0; j < n; ++j) {
+        const int flips = std::popcount(i & j) + std::popcount(j & (j >> 1));
+        const double entry = (flips % 2 == 0 ? 1 : -1) / std::sqrt(n);
+        for (size_t k = 0; k < size; ++k) mixed[i][k] += entry * rows[first + j][k];
+      }
+    }
+    std::move(mixed.begin(), mixed.end(), rows.begin() + static_cast<int64_t>(first));
+  };
+  for (size_t first = 0; first + n <= size; first += n) mix(first);
+  if (size % n != 0) mix(size - n);
+  return rows;
+}
+
+// For best pairing rotations 4m to 4m + 3 are R, -R, T R, -T R of matrix m.
+Matrix Rotation(const CorrelationOptions& options, int64_t size, int64_t rotation, int64_t layer) {
+  const bool families = options.pairing == Pairing::kBest;
+  const at::Tensor drawn =
+      RandomMatrix(options.baseline, size, options.seed, families ? rotation / 4 : rotation, layer)
+          .contiguous();
+  const float* entries = drawn.data_ptr<float>();
+  Matrix matrix;
+  for (int64_t row = 0; row < size; ++row) {
+    matrix.emplace_back(entries + row * size, entries + (row + 1) * size);
+  }
+  if (!families) return matrix;
+  if (rotation % 4 >= 2) matrix = Mixed(std::move(matrix));
+  for (std::vector<double>& row : matrix) {
+    for (double& entry : row) entry *= rotation % 2 == 1 ? -1 : 1;
+  }
+  return matrix;
+}
+
+}  // namespace
+
 Columns RotatedColumns(const Columns& columns, const engine::ModelShape& shape,
                        const CorrelationOptions& options, int64_t rotation) {
   Columns rotated(columns.size(), std::vector<double>(columns[0].size(), 0.0));
-  // For best pairing, an odd rotation is the negative of the one before.
-  const bool pairs = options.pairing == Pairing::kBest;
-  const double sign = pairs && rotation % 2 == 1 ? -1 : 1;
   for (int64_t layer = 0; layer < shape.layers; ++layer) {
-    const at::Tensor matrix = RandomRotation(options.baseline, shape.d_mlp, options.seed,
-                                             pairs ? rotation / 2 : rotation, layer)
-                                  .contiguous();
-    const float* entries = matrix.data_ptr<float>();
+    const Matrix matrix = Rotation(options, shape.d_mlp, rotation, layer);
     for (int64_t row = 0; row < shape.d_mlp; ++row) {
       std::vector<double>& out = rotated[layer * shape.d_mlp + row];
       for (int64_t i = 0; i < shape.d_mlp; ++i) {
-        const double entry = sign * entries[row * shape.d_mlp + i];
         const std::vector<double>& in = columns[layer * shape.d_mlp + i];
-        for (size_t p = 0; p < in.size(); ++p) out[p] += entry * in[p];
+        for (size_t p = 0; p < in.size(); ++p) out[p] += matrix[row][i] * in[p];
       }
     }
   }

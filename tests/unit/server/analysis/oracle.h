@@ -1,6 +1,6 @@
 // docs/definitions.md computed the long way, in float64: two-pass Pearson correlation,
 // activations rotated position by position, softmax by its formula. Nothing here uses the code
-// under test, except RandomRotation, which says what the random matrices are.
+// under test, except RandomMatrix, which says what the random matrices are.
 #ifndef HOMOLOG_TESTS_UNIT_SERVER_ANALYSIS_ORACLE_H_
 #define HOMOLOG_TESTS_UNIT_SERVER_ANALYSIS_ORACLE_H_
 
