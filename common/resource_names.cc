@@ -10,7 +10,6 @@ namespace homolog {
 namespace {
 
 constexpr size_t kMaxIdBytes = 128;
-constexpr std::string_view kModels = "models";
 constexpr std::string_view kCheckpoints = "checkpoints";
 constexpr std::string_view kCheckpointForm = "models/{model}/checkpoints/{step}";
 

@@ -1,5 +1,6 @@
 // Resource names (AIP-122): models/{model}/checkpoints/{step}, datasets/{dataset},
-// correlations/{correlation}, ablations/{ablation}, operations/{operation}.
+// correlations/{correlation}, ablations/{ablation}, studies/{study}, families/{families},
+// operations/{operation}.
 //
 // An id is 1 to 128 letters, digits, '.', '_' or '-', and neither "." nor "..": it can be a folder
 // name and cannot leave its folder.
@@ -44,6 +45,9 @@ std::string FormatName(std::string_view collection, std::string_view id);
 inline constexpr std::string_view kDatasets = "datasets";
 inline constexpr std::string_view kCorrelations = "correlations";
 inline constexpr std::string_view kAblations = "ablations";
+inline constexpr std::string_view kStudies = "studies";
+inline constexpr std::string_view kFamilies = "families";
+inline constexpr std::string_view kModels = "models";
 inline constexpr std::string_view kOperations = "operations";
 
 // Full names from what people type: "alias/100000" and "models/alias/checkpoints/100000" both give

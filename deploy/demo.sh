@@ -1,7 +1,7 @@
 #!/bin/sh
 # From text to universal neurons on one machine: builds Homolog, trains three small language models on
-# the glosses of WordNet, serves their checkpoints, and asks which neurons they have in common and
-# whether these matter.
+# the glosses of WordNet, serves their checkpoints, and studies which neurons they have in common, when
+# these came up and whether they matter. Ends with the path of a report.
 #
 # Usage: sh deploy/demo.sh [--serve]
 #   --serve  leave the server running at the end and say how to talk to it
@@ -20,7 +20,7 @@ done
 port=${HOMOLOG_DEMO_PORT:-7431}
 bin=build/release/bin
 demo=build/demo
-steps="0 100 200 400 600 800"
+steps=0,100,200,400,600,800
 last=800
 tokens=131072
 export HOMOLOG_SERVER="localhost:$port"
@@ -36,7 +36,7 @@ mkdir -p build
 cmake --preset release > build/configure.log 2>&1 || { cat build/configure.log >&2; exit 1; }
 cmake --build --preset release --target homologd homolog homolog-train
 
-mkdir -p "$demo/results"
+mkdir -p "$demo"
 heading "Prepare the corpus"
 [ -s "$demo/corpus.txt" ] || sh deploy/wordnet_corpus.sh "$demo/corpus.txt"
 # homolog-train never samples the last 5%: what the models are asked about is new to them.
@@ -64,40 +64,45 @@ heading "Upload text that the models have not seen"
 "$bin/homolog" datasets create glosses --text "$demo/held-out.txt" --checkpoint "seed0/$last" \
   --max-tokens "$tokens"
 
-# correlate STEP: every model against the two others, at one step, in one pass over the tokens.
-correlate() {
-  "$bin/homolog" -o json correlations compute --reference "seed0/$1" \
-    --partners "seed1/$1,seed2/$1" --every-reference --dataset glosses --rotations 5
+# The whole study: every model against the two others at every step, persistence, families, lineages
+# and ablations.
+study() {
+  "$bin/homolog" -o json studies run --models seed0,seed1,seed2 --steps "$steps" \
+    --dataset glosses --rotations 5 --same-index
 }
+# A field of the study's JSON, by Python's notation.
+field() { python3 -c "import json, sys; print(json.load(open(sys.argv[1]))$1)" "$demo/study.json"; }
 
-heading "Correlate the neurons of every model with those of the two others, at every step"
-for step in $steps; do
-  echo "step $step"
-  correlate "$step" > "$demo/results/correlations-$step.json"
-done
-python3 deploy/demo_tables.py emergence "$demo/results"
+heading "Run the study: correlate, follow and ablate the neurons of all models at all steps"
+study > "$demo/study.json"
+name=$(field '["name"]')
+"$bin/homolog" studies show "$name"
 
-correlation=$(python3 deploy/demo_tables.py name "$demo/results/correlations-$last.json")
+correlation=$(python3 -c 'import json, sys
+for part in json.load(open(sys.argv[1]))["parts"]["correlations"]:
+    if (part["model"], part["step"], part["pairing"]) == ("models/seed0", sys.argv[2], "PAIRING_BEST"):
+        print(part["correlation"])' "$demo/study.json" "$last")
 heading "The most universal neurons of seed0/$last"
 "$bin/homolog" neurons query --correlation "$correlation" --page-size 10
 
-heading "The first of them"
+heading "The first of them, and where it came from"
 best=$("$bin/homolog" -o csv neurons query --correlation "$correlation" --page-size 1 2> /dev/null |
   tail -n 1)
-"$bin/homolog" neurons show "$correlation" "$(echo "$best" | cut -d, -f1)" \
-  "$(echo "$best" | cut -d, -f2)"
+layer=$(echo "$best" | cut -d, -f1) neuron=$(echo "$best" | cut -d, -f2)
+"$bin/homolog" neurons show "$correlation" "$layer" "$neuron"
+echo
+"$bin/homolog" studies lineage "$name" "seed0/$last" "$layer" "$neuron"
 
-heading "Do they matter? Loss and KL without them, and without as many random neurons"
-for set in universal random others; do
-  "$bin/homolog" -o json ablations run --checkpoint "seed0/$last" --dataset glosses \
-    --correlation "$correlation" --neurons "$set" > "$demo/results/ablation-$set.json"
-done
-python3 deploy/demo_tables.py ablations "$demo/results"
+heading "Neurons that all models have in common"
+"$bin/homolog" studies families "$name" --page-size 5
 
 heading "Ask the same again"
 start=$(date +%s%N)
-correlate "$last" > /dev/null
+study > /dev/null
 echo "answered from the store in $((($(date +%s%N) - start) / 1000000)) ms"
+
+heading "Write the report"
+"$bin/homolog" studies report "$name" --out "$demo/report"
 
 if $serve; then
   trap - EXIT INT TERM

@@ -11,13 +11,13 @@ PACKAGES="
   libgtest-dev libgmock-dev libbenchmark-dev
   nlohmann-json3-dev libcli11-dev libgoogle-glog-dev libssl-dev libisal-dev libzstd-dev
   libpcre2-dev libicu-dev zlib1g-dev
-  python3 wordnet-base
+  python3 wordnet-base npm
 "
-# Only what is absent is installed: --with-lint adds what the tests' linters and fuzzers need, and
-# npm, which also fetches a vocabulary that the tests read.
+# Only what is absent is installed. With npm the build fetches the report's plotting library;
+# --with-lint adds what the tests' linters and fuzzers need, and the browser that draws a report.
 for option in "$@"; do
   case "$option" in
-    --with-lint) PACKAGES="$PACKAGES clang-format clang libclang-rt-14-dev npm" ;;
+    --with-lint) PACKAGES="$PACKAGES clang-format clang libclang-rt-14-dev chromium" ;;
     *) echo "setup.sh: unknown option '$option'; must be --with-lint" >&2; exit 2 ;;
   esac
 done

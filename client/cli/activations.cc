@@ -1,10 +1,10 @@
 #include "client/cli/activations_file.h"
-#include "client/cli/enum_text.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/flags.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/nouns.h"
 #include "client/cli/progress.h"
+#include "common/enum_text.h"
 #include "common/error.h"
 #include "common/resource_names.h"
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "absl/strings/str_join.h"
-#include "client/cli/enum_text.h"
+#include "common/enum_text.h"
 #include "common/error.h"
 
 namespace homolog::cli {

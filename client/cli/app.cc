@@ -41,6 +41,7 @@ void Declare(CLI::App& app, GlobalArguments& global, Action& chosen) {
   AddCorrelations(app, chosen);
   AddNeurons(app, chosen);
   AddAblations(app, chosen);
+  AddStudies(app, chosen);
   AddOperations(app, chosen);
 }
 

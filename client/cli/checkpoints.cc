@@ -1,6 +1,6 @@
-#include "client/cli/enum_text.h"
 #include "client/cli/flags.h"
 #include "client/cli/nouns.h"
+#include "common/enum_text.h"
 #include "common/error.h"
 #include "common/resource_names.h"
 

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "client/cli/enum_text.h"
 #include "client/cli/table.h"
 #include "client/cli/text.h"
+#include "common/enum_text.h"
 
 namespace homolog::cli {
 namespace {

@@ -3,10 +3,10 @@
 
 #include "absl/strings/str_join.h"
 #include "client/cli/correlation_sections.h"
-#include "client/cli/enum_text.h"
 #include "client/cli/flags.h"
 #include "client/cli/follow.h"
 #include "client/cli/nouns.h"
+#include "common/enum_text.h"
 #include "common/error.h"
 #include "common/resource_names.h"
 

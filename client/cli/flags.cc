@@ -3,7 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <charconv>
 
-#include "client/cli/enum_text.h"
+#include "common/enum_text.h"
 #include "common/text.h"
 
 namespace homolog::cli {
@@ -94,6 +94,18 @@ CLI::Option* AddFlag(CLI::App* verb, const std::string& flag, std::vector<int32_
       ->delimiter(',')
       ->allow_extra_args(false)
       ->type_name("INT,...");
+}
+
+CLI::Option* AddFlag(CLI::App* verb, const std::string& flag, std::vector<double>* value,
+                     const std::string& help) {
+  const auto set = [value, flag](const std::vector<std::string>& texts) {
+    value->clear();
+    for (const std::string& text : texts) value->push_back(ParseNumber<double>(flag, text));
+  };
+  return verb->add_option_function<std::vector<std::string>>(flag, set, help)
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->type_name("FLOAT,...");
 }
 
 CLI::Option* AddEnumFlag(CLI::App* verb, const std::string& flag,

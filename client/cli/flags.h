@@ -52,6 +52,8 @@ CLI::Option* AddFlag(CLI::App* verb, const std::string& flag, std::vector<std::s
                      const std::string& help);
 CLI::Option* AddFlag(CLI::App* verb, const std::string& flag, std::vector<int32_t>* value,
                      const std::string& help);
+CLI::Option* AddFlag(CLI::App* verb, const std::string& flag, std::vector<double>* value,
+                     const std::string& help);
 // A flag with the text (enum_text.h) of an enumerator of `type`; `set` takes its number.
 CLI::Option* AddEnumFlag(CLI::App* verb, const std::string& flag,
                          const google::protobuf::EnumDescriptor* type, std::function<void(int)> set,

@@ -2,9 +2,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "client/cli/enum_text.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/progress.h"
+#include "common/enum_text.h"
 #include "common/error.h"
 
 namespace homolog::cli {
@@ -60,6 +60,18 @@ std::string PlanLine(const v1::CorrelationPlan& plan) {
                       DurationText(plan.estimated_duration(), Style::kShort));
 }
 
+std::string StudyPlanLine(const v1::StudyPlan& plan) {
+  const std::string duration =
+      plan.has_estimated_duration()
+          ? absl::StrCat(", about ", DurationText(plan.estimated_duration(), Style::kShort))
+          : "";
+  return absl::StrCat("plan: ", plan.correlation_count(), " correlations (",
+                      plan.stored_correlation_count(), " stored), ", plan.ablation_count(),
+                      " ablations (", plan.stored_ablation_count(), " stored), ",
+                      plan.forward_pass_count(), " readings of the data set by a model, ",
+                      CountText(plan.forward_tokens(), Style::kShort), " tokens", duration);
+}
+
 std::string HowToComeBack(const std::string& operation) {
   return "\n" + operation + " goes on without this command. To wait for it again:\n" +
          "  homolog operations wait " + operation + "\nTo stop it:\n" +
@@ -76,6 +88,10 @@ absl::StatusOr<v1::Operation> Follow(Session& session, const std::string& name) 
     // Of quick work nothing is said.
     if (plan.estimated_duration().seconds() >= kWorthSaying && PlanLine(plan) != said) {
       said = PlanLine(plan);
+      progress.Say(said);
+    }
+    if (operation.has_study_plan() && said.empty()) {
+      said = StudyPlanLine(operation.study_plan());
       progress.Say(said);
     }
     progress.Update(StageOf(operation), operation.progress().done_tokens(),

@@ -1,5 +1,6 @@
 #include "client/cli/neuron_set.h"
 
+#include <algorithm>
 #include <charconv>
 #include <string_view>
 
@@ -12,12 +13,30 @@
 namespace homolog::cli {
 namespace {
 
+constexpr std::string_view kFamily = "family:";
+
 absl::Status BadUsage(std::string_view message) { return InvalidArgument("BAD_USAGE", message); }
+
+absl::Status NoSet(std::string_view text) {
+  return BadUsage("--neurons: " + Quoted(text) +
+                  " is not universal, others, random, random_layer_matched, family:N or "
+                  "LAYER:INDEX,...");
+}
 
 bool ParseInt(std::string_view text, int32_t* value) {
   const char* end = text.data() + text.size();
   const auto result = std::from_chars(text.data(), end, *value);
   return result.ec == std::errc() && result.ptr == end;
+}
+
+std::vector<std::string_view> SplitByComma(std::string_view text) {
+  std::vector<std::string_view> parts;
+  while (true) {
+    const size_t comma = text.find(',');
+    parts.push_back(text.substr(0, comma));
+    if (comma == text.npos) return parts;
+    text.remove_prefix(comma + 1);
+  }
 }
 
 absl::Status AddNeuron(std::string_view text, v1::ExplicitNeurons& neurons) {
@@ -26,8 +45,7 @@ absl::Status AddNeuron(std::string_view text, v1::ExplicitNeurons& neurons) {
   int32_t neuron = 0;
   if (colon == text.npos || !ParseInt(text.substr(0, colon), &layer) ||
       !ParseInt(text.substr(colon + 1), &neuron)) {
-    return BadUsage("--neurons: " + Quoted(text) +
-                    " is not universal, others, random or LAYER:INDEX,...");
+    return NoSet(text);
   }
   v1::NeuronId& id = *neurons.add_neurons();
   id.set_layer(layer);
@@ -37,53 +55,114 @@ absl::Status AddNeuron(std::string_view text, v1::ExplicitNeurons& neurons) {
 
 absl::StatusOr<v1::NeuronSet> ParseExplicit(const NeuronSetArguments& arguments) {
   v1::NeuronSet set;
-  std::string_view rest = arguments.neurons;
-  while (true) {
-    const size_t comma = rest.find(',');
-    HOMOLOG_RETURN_IF_ERROR(AddNeuron(rest.substr(0, comma), *set.mutable_explicit_()));
-    if (comma == rest.npos) break;
-    rest.remove_prefix(comma + 1);
+  for (const std::string_view part : SplitByComma(arguments.neurons)) {
+    HOMOLOG_RETURN_IF_ERROR(AddNeuron(part, *set.mutable_explicit_()));
   }
-  if (!arguments.correlation.empty() || arguments.threshold ||
-      arguments.rule != v1::UNIVERSALITY_RULE_UNSPECIFIED) {
+  if (!arguments.correlation.empty() || !arguments.thresholds.empty() ||
+      !arguments.families.empty() || arguments.rule != v1::UNIVERSALITY_RULE_UNSPECIFIED) {
     return BadUsage(
-        "--correlation, --threshold and --rule do not go with neurons named one by one");
+        "--correlation, --threshold, --rule and --families do not go with neurons named one by "
+        "one");
   }
   return set;
 }
 
-absl::StatusOr<v1::UniversalNeurons> ParseUniversal(const NeuronSetArguments& arguments) {
-  if (arguments.correlation.empty()) {
-    return BadUsage("--neurons " + arguments.neurons + " needs --correlation");
+absl::StatusOr<v1::NeuronSet> ParseFamily(std::string_view word,
+                                          const NeuronSetArguments& arguments) {
+  v1::NeuronSet set;
+  int32_t index = 0;
+  if (!ParseInt(word.substr(kFamily.size()), &index)) return NoSet(word);
+  if (arguments.families.empty()) {
+    return BadUsage("--neurons " + std::string(word) + " needs --families");
   }
+  HOMOLOG_ASSIGN_OR_RETURN(*set.mutable_family()->mutable_families(),
+                           ExpandName(kFamilies, arguments.families));
+  set.mutable_family()->set_family(index);
+  return set;
+}
+
+v1::RandomNeurons Random(const NeuronSetArguments& arguments,
+                         const v1::UniversalNeurons& universal) {
+  v1::RandomNeurons random;
+  *random.mutable_universal() = universal;
+  random.set_draws(arguments.draws.value_or(0));
+  random.set_seed(arguments.seed.value_or(0));
+  return random;
+}
+
+// A set that follows from a correlation.
+absl::StatusOr<v1::NeuronSet> ParseWord(std::string_view word, std::optional<double> threshold,
+                                        const NeuronSetArguments& arguments) {
   v1::UniversalNeurons universal;
   HOMOLOG_ASSIGN_OR_RETURN(*universal.mutable_correlation(),
                            ExpandName(kCorrelations, arguments.correlation));
-  if (arguments.threshold) universal.set_threshold(*arguments.threshold);
+  if (threshold) universal.set_threshold(*threshold);
   universal.set_rule(arguments.rule);
-  return universal;
+  v1::NeuronSet set;
+  if (word == "universal") {
+    *set.mutable_universal() = universal;
+  } else if (word == "others") {
+    *set.mutable_others() = universal;
+  } else if (word == "random") {
+    *set.mutable_random() = Random(arguments, universal);
+  } else {
+    *set.mutable_random_layer_matched() = Random(arguments, universal);
+  }
+  return set;
+}
+
+bool FollowsFromACorrelation(std::string_view word) {
+  return word == "universal" || word == "others" || word == "random" ||
+         word == "random_layer_matched";
+}
+
+absl::Status CheckWords(const std::vector<std::string_view>& words,
+                        const NeuronSetArguments& arguments) {
+  bool is_random = false, follows = false;
+  for (const std::string_view word : words) {
+    const bool is_family = word.substr(0, kFamily.size()) == kFamily;
+    if (!is_family && !FollowsFromACorrelation(word)) return NoSet(word);
+    is_random = is_random || word.substr(0, 6) == "random";
+    follows = follows || !is_family;
+  }
+  if (!is_random && (arguments.draws || arguments.seed)) {
+    return BadUsage("--draws and --seed go with random neurons only");
+  }
+  if (follows && arguments.correlation.empty()) {
+    return BadUsage("--neurons " + arguments.neurons + " needs --correlation");
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
 
-absl::StatusOr<v1::NeuronSet> ParseNeuronSet(const NeuronSetArguments& arguments) {
-  const bool is_random = arguments.neurons == "random";
-  if (!is_random && (arguments.draws || arguments.seed)) {
-    return BadUsage("--draws and --seed go with --neurons random only");
+absl::StatusOr<std::vector<v1::NeuronSet>> ParseNeuronSets(const NeuronSetArguments& arguments) {
+  const std::vector<std::string_view> words = SplitByComma(arguments.neurons);
+  std::vector<v1::NeuronSet> sets;
+  if (!words[0].empty() && (words[0][0] == '-' || (words[0][0] >= '0' && words[0][0] <= '9'))) {
+    if (arguments.draws || arguments.seed) {
+      return BadUsage("--draws and --seed go with random neurons only");
+    }
+    HOMOLOG_ASSIGN_OR_RETURN(v1::NeuronSet set, ParseExplicit(arguments));
+    sets.push_back(std::move(set));
+    return sets;
   }
-  v1::NeuronSet set;
-  if (is_random) {
-    HOMOLOG_ASSIGN_OR_RETURN(*set.mutable_random()->mutable_universal(), ParseUniversal(arguments));
-    set.mutable_random()->set_draws(arguments.draws.value_or(0));
-    set.mutable_random()->set_seed(arguments.seed.value_or(0));
-  } else if (arguments.neurons == "universal") {
-    HOMOLOG_ASSIGN_OR_RETURN(*set.mutable_universal(), ParseUniversal(arguments));
-  } else if (arguments.neurons == "others") {
-    HOMOLOG_ASSIGN_OR_RETURN(*set.mutable_others(), ParseUniversal(arguments));
-  } else {
-    return ParseExplicit(arguments);
+  HOMOLOG_RETURN_IF_ERROR(CheckWords(words, arguments));
+  std::vector<std::optional<double>> thresholds(arguments.thresholds.begin(),
+                                                arguments.thresholds.end());
+  if (thresholds.empty()) thresholds.push_back(std::nullopt);
+  for (const std::string_view word : words) {
+    if (!FollowsFromACorrelation(word)) {
+      HOMOLOG_ASSIGN_OR_RETURN(v1::NeuronSet set, ParseFamily(word, arguments));
+      sets.push_back(std::move(set));
+      continue;
+    }
+    for (const std::optional<double> threshold : thresholds) {
+      HOMOLOG_ASSIGN_OR_RETURN(v1::NeuronSet set, ParseWord(word, threshold, arguments));
+      sets.push_back(std::move(set));
+    }
   }
-  return set;
+  return sets;
 }
 
 std::string NeuronSetText(const v1::NeuronSet& set, Style style) {
@@ -94,6 +173,10 @@ std::string NeuronSetText(const v1::NeuronSet& set, Style style) {
       return "others";
     case v1::NeuronSet::kRandom:
       return "random";
+    case v1::NeuronSet::kRandomLayerMatched:
+      return "random_layer_matched";
+    case v1::NeuronSet::kFamily:
+      return absl::StrCat("family:", set.family().family());
     case v1::NeuronSet::kExplicit:
       break;
     default:
@@ -104,6 +187,21 @@ std::string NeuronSetText(const v1::NeuronSet& set, Style style) {
   };
   const std::string text = absl::StrJoin(set.explicit_().neurons(), ",", append);
   return CutText(text, style);
+}
+
+const v1::UniversalNeurons* UniversalOf(const v1::NeuronSet& set) {
+  switch (set.set_case()) {
+    case v1::NeuronSet::kUniversal:
+      return &set.universal();
+    case v1::NeuronSet::kOthers:
+      return &set.others();
+    case v1::NeuronSet::kRandom:
+      return &set.random().universal();
+    case v1::NeuronSet::kRandomLayerMatched:
+      return &set.random_layer_matched().universal();
+    default:
+      return nullptr;
+  }
 }
 
 }  // namespace homolog::cli

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "client/cli/text.h"
@@ -15,19 +16,26 @@
 namespace homolog::cli {
 
 struct NeuronSetArguments {
-  std::string neurons;      // universal, others, random or LAYER:INDEX,...
-  std::string correlation;  // as typed; for all but LAYER:INDEX
-  std::optional<double> threshold;
+  // LAYER:INDEX,... for one set of these neurons; else words, each a set: universal, others,
+  // random, random_layer_matched, family:N.
+  std::string neurons;
+  std::string correlation;         // as typed; for all but LAYER:INDEX and family
+  std::vector<double> thresholds;  // a set for each; none: the server's default
   v1::UniversalityRule rule = v1::UNIVERSALITY_RULE_UNSPECIFIED;
-  std::optional<int32_t> draws;  // for random, as is the seed
+  std::optional<int32_t> draws;  // for random ones, as is the seed
   std::optional<uint64_t> seed;
+  std::string families;  // as typed; for family
 };
 
-// INVALID_ARGUMENT (BAD_USAGE) for flags that do not go together.
-absl::StatusOr<v1::NeuronSet> ParseNeuronSet(const NeuronSetArguments& arguments);
+// Word by word, threshold by threshold. INVALID_ARGUMENT (BAD_USAGE) for words that are none and
+// flags that do not go together.
+absl::StatusOr<std::vector<v1::NeuronSet>> ParseNeuronSets(const NeuronSetArguments& arguments);
 
-// "universal", "others", "random" or "0:5,1:9".
+// "universal", "others", "random", "random_layer_matched", "family:3" or "0:5,1:9".
 std::string NeuronSetText(const v1::NeuronSet& set, Style style);
+
+// What says which neurons are universal; null for sets that do not go by it.
+const v1::UniversalNeurons* UniversalOf(const v1::NeuronSet& set);
 
 }  // namespace homolog::cli
 

@@ -1,13 +1,13 @@
 // homolog neurons table
 #include <optional>
 
-#include "client/cli/enum_text.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/flags.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/neuron_verbs.h"
 #include "client/cli/npy_folder.h"
 #include "client/cli/progress.h"
+#include "common/enum_text.h"
 #include "common/error.h"
 #include "common/resource_names.h"
 

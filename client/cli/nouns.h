@@ -19,6 +19,7 @@ void AddActivations(CLI::App& app, Action& chosen);
 void AddCorrelations(CLI::App& app, Action& chosen);
 void AddNeurons(CLI::App& app, Action& chosen);
 void AddAblations(CLI::App& app, Action& chosen);
+void AddStudies(CLI::App& app, Action& chosen);
 void AddOperations(CLI::App& app, Action& chosen);
 
 }  // namespace homolog::cli

@@ -1,7 +1,7 @@
 #include "client/cli/output.h"
 
-#include "client/cli/csv.h"
 #include "client/cli/json.h"
+#include "common/csv.h"
 
 namespace homolog::cli {
 namespace {

@@ -45,7 +45,8 @@ std::string NameText(const std::string& name, Style style) {
   if (const auto checkpoint = CheckpointName::Parse(name); checkpoint.ok()) {
     return checkpoint->ToShortString();
   }
-  for (const std::string_view collection : {kDatasets, kCorrelations, kAblations, kOperations}) {
+  for (const std::string_view collection :
+       {kDatasets, kCorrelations, kAblations, kStudies, kFamilies, kModels, kOperations}) {
     if (const auto id = ParseName(collection, name); id.ok()) return *id;
   }
   return name;

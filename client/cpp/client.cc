@@ -175,6 +175,36 @@ absl::StatusOr<v1::ListAblationsResponse> Client::ListAblations() {
                    [this](const auto& page) { return connection_->ListAblations(page); });
 }
 
+absl::StatusOr<v1::Operation> Client::RunStudy(const v1::RunStudyRequest& request) {
+  return connection_->RunStudy(request);
+}
+
+absl::StatusOr<v1::Study> Client::GetStudy(const std::string& name) {
+  return connection_->GetStudy(Named<v1::GetStudyRequest>(name));
+}
+
+absl::StatusOr<v1::ListStudiesResponse> Client::ListStudies() {
+  return EveryPage(v1::ListStudiesRequest(),
+                   [this](const auto& page) { return connection_->ListStudies(page); });
+}
+
+absl::StatusOr<v1::Persistence> Client::GetPersistence(const v1::GetPersistenceRequest& request) {
+  return connection_->GetPersistence(request);
+}
+
+absl::StatusOr<v1::Lineage> Client::GetLineage(const v1::GetLineageRequest& request) {
+  return connection_->GetLineage(request);
+}
+
+absl::StatusOr<v1::FamilySet> Client::GetFamilySet(const std::string& name) {
+  return connection_->GetFamilySet(Named<v1::GetFamilySetRequest>(name));
+}
+
+absl::StatusOr<v1::ListFamiliesResponse> Client::ListFamilies(
+    const v1::ListFamiliesRequest& request) {
+  return connection_->ListFamilies(request);
+}
+
 absl::StatusOr<v1::Operation> Client::GetOperation(const std::string& name) {
   return connection_->GetOperation(Named<v1::GetOperationRequest>(name));
 }

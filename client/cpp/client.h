@@ -79,6 +79,15 @@ class Client {
   absl::StatusOr<v1::Ablation> GetAblation(const std::string& name);
   absl::StatusOr<v1::ListAblationsResponse> ListAblations();
 
+  absl::StatusOr<v1::Operation> RunStudy(const v1::RunStudyRequest& request);
+  absl::StatusOr<v1::Study> GetStudy(const std::string& name);
+  absl::StatusOr<v1::ListStudiesResponse> ListStudies();
+  absl::StatusOr<v1::Persistence> GetPersistence(const v1::GetPersistenceRequest& request);
+  absl::StatusOr<v1::Lineage> GetLineage(const v1::GetLineageRequest& request);
+  absl::StatusOr<v1::FamilySet> GetFamilySet(const std::string& name);
+  // One page.
+  absl::StatusOr<v1::ListFamiliesResponse> ListFamilies(const v1::ListFamiliesRequest& request);
+
   absl::StatusOr<v1::Operation> GetOperation(const std::string& name);
   absl::StatusOr<v1::ListOperationsResponse> ListOperations();
   absl::StatusOr<v1::Operation> CancelOperation(const std::string& name);

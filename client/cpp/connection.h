@@ -63,6 +63,16 @@ class Connection {
   virtual absl::StatusOr<v1::Ablation> GetAblation(const v1::GetAblationRequest& request) = 0;
   virtual absl::StatusOr<v1::ListAblationsResponse> ListAblations(
       const v1::ListAblationsRequest& request) = 0;
+  virtual absl::StatusOr<v1::Operation> RunStudy(const v1::RunStudyRequest& request) = 0;
+  virtual absl::StatusOr<v1::Study> GetStudy(const v1::GetStudyRequest& request) = 0;
+  virtual absl::StatusOr<v1::ListStudiesResponse> ListStudies(
+      const v1::ListStudiesRequest& request) = 0;
+  virtual absl::StatusOr<v1::Persistence> GetPersistence(
+      const v1::GetPersistenceRequest& request) = 0;
+  virtual absl::StatusOr<v1::Lineage> GetLineage(const v1::GetLineageRequest& request) = 0;
+  virtual absl::StatusOr<v1::FamilySet> GetFamilySet(const v1::GetFamilySetRequest& request) = 0;
+  virtual absl::StatusOr<v1::ListFamiliesResponse> ListFamilies(
+      const v1::ListFamiliesRequest& request) = 0;
 
   virtual absl::StatusOr<v1::Operation> GetOperation(const v1::GetOperationRequest& request) = 0;
   virtual absl::StatusOr<v1::ListOperationsResponse> ListOperations(

@@ -127,6 +127,30 @@ class GrpcConnection : public Connection {
       const v1::ListAblationsRequest& request) override {
     return Call(*analysis_, &Analysis::ListAblations, request, options_.call_timeout);
   }
+  absl::StatusOr<v1::Operation> RunStudy(const v1::RunStudyRequest& request) override {
+    return Call(*analysis_, &Analysis::RunStudy, request, options_.weights_timeout);
+  }
+  absl::StatusOr<v1::Study> GetStudy(const v1::GetStudyRequest& request) override {
+    return Call(*analysis_, &Analysis::GetStudy, request, options_.call_timeout);
+  }
+  absl::StatusOr<v1::ListStudiesResponse> ListStudies(
+      const v1::ListStudiesRequest& request) override {
+    return Call(*analysis_, &Analysis::ListStudies, request, options_.call_timeout);
+  }
+  absl::StatusOr<v1::Persistence> GetPersistence(
+      const v1::GetPersistenceRequest& request) override {
+    return Call(*analysis_, &Analysis::GetPersistence, request, options_.call_timeout);
+  }
+  absl::StatusOr<v1::Lineage> GetLineage(const v1::GetLineageRequest& request) override {
+    return Call(*analysis_, &Analysis::GetLineage, request, options_.call_timeout);
+  }
+  absl::StatusOr<v1::FamilySet> GetFamilySet(const v1::GetFamilySetRequest& request) override {
+    return Call(*analysis_, &Analysis::GetFamilySet, request, options_.call_timeout);
+  }
+  absl::StatusOr<v1::ListFamiliesResponse> ListFamilies(
+      const v1::ListFamiliesRequest& request) override {
+    return Call(*analysis_, &Analysis::ListFamilies, request, options_.call_timeout);
+  }
 
   absl::StatusOr<v1::Operation> GetOperation(const v1::GetOperationRequest& request) override {
     return Call(*operations_, &Operations::GetOperation, request, options_.call_timeout);

@@ -78,7 +78,8 @@ absl::StatusOr<CorrelationSet> RunPlan(const std::vector<const engine::Model*>& 
   const double start = Now();
   set.results = reduction.Finish();
   for (CorrelationResult& result : set.results) {
-    result.excluded_positions = Positions(tokens) - result.counted_positions;
+    const bool ran = result.counted_positions > 0;
+    if (ran) result.excluded_positions = Positions(tokens) - result.counted_positions;
   }
   cost.reduction_seconds += Now() - start;
   set.plan = plan;

@@ -33,19 +33,21 @@ struct CorrelationCost {
 // One result per reference, in the order of the models.
 struct CorrelationSet {
   std::vector<CorrelationResult> results;
-  CorrelationPlan plan;  // the one that was carried out
+  CorrelationPlan plan;  // the one that was carried out; no pass where every pair is known
   CorrelationCost cost;
 };
 
 // Correlates `models` (at least 2), as docs/definitions.md says. Each runs once over `tokens` per
-// pass of the plan that control.OnPlan is told. A result's partners are the other models in their
-// order. Where the device runs out of memory, it starts again with half the block. All models are
-// on one device, have the same vocabulary and a context of at least the sequence length; with
-// kSameIndex, layers and d_mlp are equal, too. FAILED_PRECONDITION (TOO_FEW_POSITIONS) for fewer
-// than 2 counted positions, (NON_FINITE_ACTIVATION) naming model, layer and neuron;
-// RESOURCE_EXHAUSTED (MEMORY_BUDGET) where even the smallest plan exceeds options.memory_bytes,
-// (OUT_OF_MEMORY) where the device has less than that; INVALID_ARGUMENT (PRECISION_UNAVAILABLE) for
-// a precision that the device does not have; and what control.Check() says.
+// pass of the plan that control.OnPlan is told, and that it takes part in. A result's partners are
+// the other models in their order; those of options.known_pairs have no numbers, and a reference
+// of known pairs alone, which does not run, has neither statistics nor positions. Where the device
+// runs out of memory, it starts again with half the block. All models are on one device, have the
+// same vocabulary and a context of at least the sequence length; with kSameIndex, layers and d_mlp
+// are equal, too. FAILED_PRECONDITION (TOO_FEW_POSITIONS) for fewer than 2 counted positions,
+// (NON_FINITE_ACTIVATION) naming model, layer and neuron; RESOURCE_EXHAUSTED (MEMORY_BUDGET) where
+// even the smallest plan exceeds options.memory_bytes, (OUT_OF_MEMORY) where the device has less
+// than that; INVALID_ARGUMENT (PRECISION_UNAVAILABLE) for a precision that the device does not
+// have; and what control.Check() says.
 absl::StatusOr<CorrelationSet> ComputeCorrelations(const std::vector<const engine::Model*>& models,
                                                    const TokenSequences& tokens,
                                                    const CorrelationOptions& options,

@@ -4,7 +4,9 @@
 
 #include <cstdint>
 #include <limits>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "server/analysis/rotation.h"
@@ -20,6 +22,9 @@ enum class Precision {
   kBfloat16,  // activations rounded to 8 bits of mantissa
   kTf32,      // rounded to 11, on CUDA only
 };
+
+// Two models by their places, the first before the second.
+using ModelPair = std::pair<int64_t, int64_t>;
 
 struct CorrelationOptions {
   engine::Site site = engine::Site::kMlpPost;
@@ -41,6 +46,9 @@ struct CorrelationOptions {
   bool portable = false;
   // Of the models: what messages call them. Empty: their places.
   std::vector<std::string> model_names = {};
+  // Pairs that are not multiplied, because what they would say is known: both directions come back
+  // empty. A model that takes part in no other pair does not run.
+  std::set<ModelPair> known_pairs = {};
 };
 
 }  // namespace homolog::analysis

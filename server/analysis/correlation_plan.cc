@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
 #include "server/analysis/baseline.h"
+#include "server/analysis/correlation_pairs.h"
 #include "server/analysis/correlation_rows.h"
 #include "server/analysis/standardiser.h"
 
@@ -28,10 +29,15 @@ int64_t Bytes(const Shapes& shapes, const CrossTile& tile) {
   return shapes[tile.row_model].d_mlp * tile.columns * kFloat;
 }
 
-std::vector<WithinTile> WithinTiles(const Shapes& shapes) {
+int64_t ModelCount(const PlanRequest& request) {
+  return static_cast<int64_t>(request.models.size());
+}
+
+std::vector<WithinTile> WithinTiles(const PlanRequest& request) {
   std::vector<WithinTile> tiles;
-  for (int64_t model = 0; model < static_cast<int64_t>(shapes.size()); ++model) {
-    for (int64_t layer = 0; layer < shapes[model].layers; ++layer) tiles.push_back({model, layer});
+  for (const int64_t model : RunningModels(request.options, ModelCount(request))) {
+    const int64_t layers = request.models[model].layers;
+    for (int64_t layer = 0; layer < layers; ++layer) tiles.push_back({model, layer});
   }
   return tiles;
 }
@@ -53,12 +59,9 @@ void AddCrossTiles(const Shapes& shapes, int64_t row_model, int64_t column_model
 }
 
 std::vector<CrossTile> CrossTiles(const PlanRequest& request) {
-  const auto models = static_cast<int64_t>(request.models.size());
   std::vector<CrossTile> tiles;
-  for (int64_t a = 0; a < (request.options.every_reference ? models : 1); ++a) {
-    for (int64_t b = a + 1; b < models; ++b) {
-      AddCrossTiles(request.models, a, b, request.options, tiles);
-    }
+  for (const auto& [a, b] : MultipliedPairs(request.options, ModelCount(request))) {
+    AddCrossTiles(request.models, a, b, request.options, tiles);
   }
   return tiles;
 }
@@ -87,15 +90,20 @@ int64_t WorkBytes(const PlanRequest& request, const std::set<int64_t>& models, i
   return std::max(blocks + forward, baselines);
 }
 
+// Rows of the result of one reference with one partner.
+int64_t PairRowBytes(const PlanRequest& request, int64_t reference) {
+  const int64_t neurons = request.models[reference].neurons();
+  const bool best = request.options.pairing == Pairing::kBest;
+  return BaselineAccumulator::Bytes(neurons, request.options) +
+         (best ? CorrelationRows::Bytes(neurons) : 0);
+}
+
 // Rows of results of all references.
 int64_t RowBytes(const PlanRequest& request) {
-  const auto models = static_cast<int64_t>(request.models.size());
   int64_t bytes = 0;
-  for (int64_t model = 0; model < (request.options.every_reference ? models : 1); ++model) {
-    const int64_t neurons = request.models[model].neurons();
-    const bool best = request.options.pairing == Pairing::kBest;
-    bytes += (models - 1) * (BaselineAccumulator::Bytes(neurons, request.options) +
-                             (best ? CorrelationRows::Bytes(neurons) : 0));
+  for (const auto& [a, b] : MultipliedPairs(request.options, ModelCount(request))) {
+    bytes += PairRowBytes(request, a);
+    if (IsReference(request.options, b)) bytes += PairRowBytes(request, b);
   }
   return bytes;
 }
@@ -103,8 +111,8 @@ int64_t RowBytes(const PlanRequest& request) {
 // What is kept from pass to pass: rows, and what rotations need.
 int64_t KeptBytes(const PlanRequest& request) {
   int64_t bytes = RowBytes(request);
-  for (const engine::ModelShape& shape : request.models) {
-    bytes += RotatedDeviations::Bytes(shape, request.options);
+  for (const int64_t model : RunningModels(request.options, ModelCount(request))) {
+    bytes += RotatedDeviations::Bytes(request.models[model], request.options);
   }
   return bytes;
 }
@@ -172,15 +180,6 @@ class Packer {
   int64_t tiles_ = 0, peak_ = 0, least_ = 0;
 };
 
-// Multiplications per position of a forward pass up to the last layer's neurons; attention's over
-// half the sequence on average.
-double ForwardMultiplications(const engine::ModelShape& shape, int64_t sequence_length) {
-  const auto d_model = static_cast<double>(shape.d_model);
-  const double layer = 4 * d_model * d_model + 2 * d_model * static_cast<double>(shape.d_mlp) +
-                       d_model * static_cast<double>(sequence_length);
-  return layer * static_cast<double>(shape.layers);
-}
-
 void AddCosts(const PlanRequest& request, CorrelationPlan& plan) {
   const double positions =
       static_cast<double>(request.sequence_count) * static_cast<double>(request.sequence_length);
@@ -210,6 +209,13 @@ void AddCosts(const PlanRequest& request, CorrelationPlan& plan) {
 
 }  // namespace
 
+double ForwardMultiplications(const engine::ModelShape& shape, int64_t sequence_length) {
+  const auto d_model = static_cast<double>(shape.d_model);
+  const double layer = 4 * d_model * d_model + 2 * d_model * static_cast<double>(shape.d_mlp) +
+                       d_model * static_cast<double>(sequence_length);
+  return layer * static_cast<double>(shape.layers);
+}
+
 absl::StatusOr<CorrelationPlan> PlanCorrelation(const PlanRequest& request) {
   const int64_t length = request.sequence_length;
   int64_t sequences = std::clamp<int64_t>(request.most_block_positions / length, 1,
@@ -217,7 +223,7 @@ absl::StatusOr<CorrelationPlan> PlanCorrelation(const PlanRequest& request) {
   while (true) {
     Packer packer(request, sequences * length);
     bool fits = true;
-    for (const WithinTile& tile : WithinTiles(request.models)) {
+    for (const WithinTile& tile : WithinTiles(request)) {
       fits = packer.Add(tile, {tile.model}) && fits;
     }
     for (const CrossTile& tile : CrossTiles(request)) {

@@ -38,8 +38,8 @@ struct PlannedPass {
 };
 
 struct CorrelationPlan {
-  int64_t block_positions = 0;  // read and multiplied at once: whole sequences
-  std::vector<PlannedPass> passes;
+  int64_t block_positions = 0;      // read and multiplied at once: whole sequences
+  std::vector<PlannedPass> passes;  // none where every pair is known
   int64_t memory_bytes = 0;  // device memory of activations and moments at the peak, no weights
   int64_t memory_budget_bytes = 0;
   double multiplications = 0;             // of moments and baselines, each with an addition
@@ -51,7 +51,7 @@ struct CorrelationPlan {
 struct PlanRequest {
   std::vector<engine::ModelShape> models;
   int64_t sequence_length = 0, sequence_count = 0;
-  // Of options: pairing, rotations, precision, every_reference, memory_bytes.
+  // Of options: pairing, rotations, precision, every_reference, memory_bytes, known_pairs.
   CorrelationOptions options;
   // At most this many positions in a block, but at least a sequence.
   int64_t most_block_positions = 4096;
@@ -60,6 +60,10 @@ struct PlanRequest {
 // RESOURCE_EXHAUSTED (reason MEMORY_BUDGET) with both numbers where a pass of one product over
 // blocks of one sequence exceeds the budget.
 absl::StatusOr<CorrelationPlan> PlanCorrelation(const PlanRequest& request);
+
+// Multiplications per position of a forward pass up to the last layer's neurons; attention's over
+// half the sequence on average.
+double ForwardMultiplications(const engine::ModelShape& shape, int64_t sequence_length);
 
 // How long it takes at plan.multiplications_per_second.
 double EstimatedSeconds(const CorrelationPlan& plan);

@@ -21,36 +21,40 @@ at::Tensor Mirrored(const at::Tensor& upper) { return at::triu(upper) + at::triu
 
 CorrelationReduction::CorrelationReduction(std::vector<engine::ModelShape> shapes,
                                            const CorrelationOptions& options, at::Device device)
-    : shapes_(std::move(shapes)), options_(options) {
-  for (const engine::ModelShape& shape : shapes_) {
-    models_.emplace_back(RotatedDeviations(shape, options, device));
-    models_.back().squared_norms.resize(static_cast<size_t>(shape.layers));
+    : shapes_(std::move(shapes)), options_(options), device_(device) {
+  for (const int64_t model : RunningModels(options, ModelCount())) {
+    const engine::ModelShape& shape = shapes_[model];
+    const auto added = models_.emplace(model, RotatedDeviations(shape, options, device)).first;
+    added->second.squared_norms.resize(static_cast<size_t>(shape.layers));
   }
-  for (int64_t reference = 0; reference < ModelCount(); ++reference) {
-    for (int64_t partner = 0; partner < ModelCount(); ++partner) {
-      if (partner == reference || !IsReference(reference)) continue;
-      const int64_t neurons = shapes_[reference].neurons();
-      Direction direction = {
-          CorrelationRows(same_index() ? 0 : neurons, shapes_[partner].neurons(), options.portable),
-          BaselineAccumulator(neurons, options, device),
-          {}};
-      if (same_index()) {
-        direction.result.max_corr.resize(neurons);
-        direction.result.min_corr.resize(neurons);
-        direction.result.max_sim.resize(neurons);
-        direction.result.min_sim.resize(neurons);
-      }
-      directions_.emplace(std::pair(reference, partner), std::move(direction));
-      pairs_[std::minmax(reference, partner)].squared_norms.resize(
-          static_cast<size_t>(shapes_[reference].layers * shapes_[partner].layers));
-    }
+  for (const ModelPair& pair : MultipliedPairs(options, ModelCount())) {
+    const auto [first, second] = pair;
+    AddDirection(first, second);
+    if (IsReference(second)) AddDirection(second, first);
+    pairs_[pair].squared_norms.resize(
+        static_cast<size_t>(shapes_[first].layers * shapes_[second].layers));
   }
+}
+
+void CorrelationReduction::AddDirection(int64_t reference, int64_t partner) {
+  const int64_t neurons = shapes_[reference].neurons();
+  Direction direction = {
+      CorrelationRows(same_index() ? 0 : neurons, shapes_[partner].neurons(), options_.portable),
+      BaselineAccumulator(neurons, options_, device_),
+      {}};
+  if (same_index()) {
+    direction.result.max_corr.resize(neurons);
+    direction.result.min_corr.resize(neurons);
+    direction.result.max_sim.resize(neurons);
+    direction.result.min_sim.resize(neurons);
+  }
+  directions_.emplace(ModelPair(reference, partner), std::move(direction));
 }
 
 std::set<int64_t> CorrelationReduction::LacksStatistics() const {
   std::set<int64_t> lacking;
-  for (int64_t model = 0; model < ModelCount(); ++model) {
-    if (IsReference(model) && !models_[model].has_statistics) lacking.insert(model);
+  for (const auto& [index, model] : models_) {
+    if (IsReference(index) && !model.has_statistics) lacking.insert(index);
   }
   return lacking;
 }
@@ -70,7 +74,7 @@ absl::Status CorrelationReduction::Add(const CorrelationPass& pass, RunControl& 
 
 void CorrelationReduction::AddModels(const CorrelationPass& pass) {
   for (const int64_t index : pass.models()) {
-    Model& model = models_[index];
+    Model& model = models_.at(index);
     const Standardiser& standardiser = pass.standardiser(index);
     model.count = standardiser.count();
     model.inverse_deviation = standardiser.InverseDeviation();
@@ -84,7 +88,7 @@ void CorrelationReduction::AddModels(const CorrelationPass& pass) {
 absl::Status CorrelationReduction::AddWithin(const WithinSums& sums,
                                              const Standardiser& standardiser,
                                              RunControl& control) {
-  Model& model = models_[sums.tile.model];
+  Model& model = models_.at(sums.tile.model);
   const int64_t layer = sums.tile.layer;
   const at::Tensor scale = standardiser.RelativeScale(layer);
   const at::Tensor covariance = Mirrored(sums.products)
@@ -100,11 +104,12 @@ absl::Status CorrelationReduction::AddWithin(const WithinSums& sums,
 void CorrelationReduction::AddCross(const CrossSums& sums, const CorrelationPass& pass) {
   const CrossTile& tile = sums.tile;
   const int64_t d_mlp = shapes_[tile.row_model].d_mlp, first = tile.row_layer * d_mlp;
-  const at::Tensor rows = models_[tile.row_model].inverse_deviation.narrow(0, first, d_mlp) /
-                          static_cast<double>(models_[tile.row_model].count);
+  const Model& row_model = models_.at(tile.row_model);
+  const at::Tensor rows =
+      row_model.inverse_deviation.narrow(0, first, d_mlp) / static_cast<double>(row_model.count);
   sums.sample.Compare(
       sums.products, rows,
-      models_[tile.column_model].inverse_deviation.narrow(0, tile.column, tile.columns),
+      models_.at(tile.column_model).inverse_deviation.narrow(0, tile.column, tile.columns),
       pairs_.at(std::minmax(tile.row_model, tile.column_model)).error);
   AddRows(tile.row_model, tile.column_model, first, tile.column, sums.products);
   AddRows(tile.column_model, tile.row_model, tile.column, first, sums.products.t());
@@ -115,11 +120,11 @@ void CorrelationReduction::AddRows(int64_t reference, int64_t partner, int64_t f
                                    int64_t first_column, const at::Tensor& products) {
   const auto found = directions_.find({reference, partner});
   if (found == directions_.end()) return;
-  const at::Tensor row_factor =
-      models_[reference].inverse_deviation.narrow(0, first_row, products.size(0)) /
-      static_cast<double>(models_[reference].count);
+  const Model& row_model = models_.at(reference);
+  const at::Tensor row_factor = row_model.inverse_deviation.narrow(0, first_row, products.size(0)) /
+                                static_cast<double>(row_model.count);
   const at::Tensor column_factor =
-      models_[partner].inverse_deviation.narrow(0, first_column, products.size(1));
+      models_.at(partner).inverse_deviation.narrow(0, first_column, products.size(1));
   if (same_index()) {
     SetSameIndexRows(products, first_row, row_factor, column_factor, found->second.result);
   } else {
@@ -132,7 +137,7 @@ void CorrelationReduction::AddNorms(const CrossSums& sums, const CorrelationPass
   Pair& pair = pairs_.at({tile.row_model, tile.column_model});
   const int64_t d_mlp = shapes_[tile.column_model].d_mlp, first_layer = tile.column / d_mlp;
   const at::Tensor row_scale = pass.standardiser(tile.row_model).RelativeScale(tile.row_layer) /
-                               static_cast<double>(models_[tile.row_model].count);
+                               static_cast<double>(models_.at(tile.row_model).count);
   for (int64_t i = 0; i < tile.columns / d_mlp; ++i) {
     pair.squared_norms[tile.row_layer * shapes_[tile.column_model].layers + first_layer + i] =
         SquaredNorm(sums.products.narrow(1, i * d_mlp, d_mlp), row_scale,
@@ -161,11 +166,10 @@ absl::Status CorrelationReduction::AddBaselines(const CorrelationPass& pass, Run
     const auto [size, layer] = place;
     std::stable_sort(of_place.begin(), of_place.end(),
                      [](const Use& a, const Use& b) { return a.partner < b.partner; });
-    const at::Device device = models_[0].inverse_deviation.device();
-    const NeighbourMixture mixture(size, device);
+    const NeighbourMixture mixture(size, device_);
     for (int64_t matrix = 0; matrix < MatrixCount(options_); ++matrix) {
       const at::Tensor drawn =
-          RandomMatrix(options_.baseline, size, options_.seed, matrix, layer).to(device);
+          RandomMatrix(options_.baseline, size, options_.seed, matrix, layer).to(device_);
       at::Tensor map;
       int64_t map_of = -1;
       for (const Use& use : of_place) {
@@ -186,7 +190,7 @@ void CorrelationReduction::AddBaseline(const CrossSums& sums, int64_t partner, i
                                        int64_t matrix, const at::Tensor& map,
                                        const NeighbourMixture& mixture) {
   const CrossTile& tile = sums.tile;
-  const at::Tensor inverse = models_[partner].rotated.Inverse(matrix, layer);
+  const at::Tensor inverse = models_.at(partner).rotated.Inverse(matrix, layer);
   if (partner == tile.column_model) {
     const int64_t d_mlp = shapes_[partner].d_mlp;
     directions_.at({tile.row_model, partner})
@@ -208,11 +212,13 @@ std::vector<CorrelationResult> CorrelationReduction::Finish() {
 }
 
 CorrelationResult CorrelationReduction::FinishReference(int64_t reference) {
-  Model& model = models_[reference];
   CorrelationResult result;
-  result.counted_positions = model.count;
-  result.dead = ToVector<uint8_t>(model.dead);
-  result.statistics = std::move(model.statistics);
+  if (const auto found = models_.find(reference); found != models_.end()) {
+    Model& model = found->second;
+    result.counted_positions = model.count;
+    result.dead = ToVector<uint8_t>(model.dead);
+    result.statistics = std::move(model.statistics);
+  }
   for (int64_t partner = 0; partner < ModelCount(); ++partner) {
     if (partner != reference) result.partners.push_back(FinishPair(reference, partner));
   }
@@ -220,14 +226,17 @@ CorrelationResult CorrelationReduction::FinishReference(int64_t reference) {
 }
 
 PairCorrelations CorrelationReduction::FinishPair(int64_t reference, int64_t partner) {
-  Direction direction = std::move(directions_.extract({reference, partner}).mapped());
+  auto found = directions_.extract({reference, partner});
+  if (found.empty()) return {};  // known
+  Direction direction = std::move(found.mapped());
   PairCorrelations result = std::move(direction.result);
   if (!same_index()) {
     direction.rows.Finish(result);
     result.layer_similarity = LayerSimilarity(reference, partner);
   }
-  direction.baseline.Finish(models_[reference].inverse_deviation, models_[reference].count, result);
-  result.partner_dead = models_[partner].dead.sum().item<int64_t>();
+  const Model& model = models_.at(reference);
+  direction.baseline.Finish(model.inverse_deviation, model.count, result);
+  result.partner_dead = models_.at(partner).dead.sum().item<int64_t>();
   result.error = pairs_.at(std::minmax(reference, partner)).error;
   return result;
 }
@@ -241,8 +250,8 @@ std::vector<float> CorrelationReduction::LayerSimilarity(int64_t reference, int6
     for (int64_t column = 0; column < columns; ++column) {
       const int64_t place = in_order ? row * columns + column : column * rows + row;
       similarity.push_back(LinearCka(pair.squared_norms[place],
-                                     models_[reference].squared_norms[row],
-                                     models_[partner].squared_norms[column]));
+                                     models_.at(reference).squared_norms[row],
+                                     models_.at(partner).squared_norms[column]));
     }
   }
   return similarity;

@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "server/analysis/baseline.h"
 #include "server/analysis/correlation.h"
+#include "server/analysis/correlation_pairs.h"
 #include "server/analysis/correlation_pass.h"
 #include "server/analysis/correlation_rows.h"
 #include "server/analysis/run_control.h"
@@ -29,18 +30,19 @@ class CorrelationReduction {
   CorrelationReduction(std::vector<engine::ModelShape> shapes, const CorrelationOptions& options,
                        at::Device device);
 
-  // References whose statistics no pass has brought yet.
+  // Running references whose statistics no pass has brought yet.
   std::set<int64_t> LacksStatistics() const;
 
   // Takes what a finished pass has summed. A model's products within layers come in the same pass
   // as its first products across, or before. `control` is asked between tiles.
   absl::Status Add(const CorrelationPass& pass, RunControl& control);
 
-  // One per reference, without excluded positions.
+  // One per reference, without excluded positions; empty columns, partner by partner, for known
+  // pairs, and empty ones of its own for a reference that did not run.
   std::vector<CorrelationResult> Finish();
 
  private:
-  // What is known of a model.
+  // What is known of a model that runs.
   struct Model {
     explicit Model(RotatedDeviations deviations) : rotated(std::move(deviations)) {}
     RotatedDeviations rotated;
@@ -64,8 +66,9 @@ class CorrelationReduction {
   };
 
   bool same_index() const { return options_.pairing == Pairing::kSameIndex; }
-  bool IsReference(int64_t model) const { return model == 0 || options_.every_reference; }
+  bool IsReference(int64_t model) const { return analysis::IsReference(options_, model); }
   int64_t ModelCount() const { return static_cast<int64_t>(shapes_.size()); }
+  void AddDirection(int64_t reference, int64_t partner);
   void AddModels(const CorrelationPass& pass);
   absl::Status AddWithin(const WithinSums& sums, const Standardiser& standardiser,
                          RunControl& control);
@@ -82,7 +85,8 @@ class CorrelationReduction {
 
   const std::vector<engine::ModelShape> shapes_;
   const CorrelationOptions& options_;
-  std::vector<Model> models_;
+  const at::Device device_;
+  std::map<int64_t, Model> models_;
   std::map<std::pair<int64_t, int64_t>, Direction> directions_;  // by reference, partner
   std::map<std::pair<int64_t, int64_t>, Pair> pairs_;
 };

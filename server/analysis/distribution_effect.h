@@ -1,4 +1,4 @@
-// Clean against ablated next-token distributions, summed over positions.
+// Clean against ablated next-token distributions, summed over the positions of every sequence.
 //
 // Thread-safety: pure functions on the calling thread. They throw what libtorch throws.
 #ifndef HOMOLOG_SERVER_ANALYSIS_DISTRIBUTION_EFFECT_H_
@@ -9,33 +9,35 @@
 #include <cstdint>
 #include <vector>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "server/analysis/run_control.h"
 #include "server/engine/model.h"
 
 namespace homolog::analysis {
 
-// Sums in nats, float64. loss: cross-entropy of the next token over predicted positions.
+// Of one batch, float64 [sequence] on the model's device: sums over positions, in nats.
 struct CleanSums {
-  int64_t positions = 0;
-  int64_t predicted = 0;  // positions with a next token
-  double loss = 0;
+  at::Tensor loss;  // cross-entropy of the next token over predicted positions
 };
 
 struct EffectSums {
-  double loss = 0;
-  double kl = 0;              // KL(P || Q), P clean, Q ablated
-  double entropy_change = 0;  // entropy(Q) - entropy(P)
-  double top1_agreement = 0;  // positions where the most likely token is the same
+  at::Tensor loss;
+  at::Tensor kl;              // KL(P || Q), P clean, Q ablated
+  at::Tensor entropy_change;  // entropy(Q) - entropy(P)
+  at::Tensor top1_agreement;  // positions where the most likely token is the same
 };
 
-// Adds one batch. tokens: [sequence, position] int64 on the model's device; hidden: what
-// Model::Hidden gave for the clean pass, then for each ablated pass, [sequence, position, d_model];
-// sums: one per ablated pass. Logits exist for a slice of positions at a time: at most about 64 MiB
-// each.
-absl::Status CompareDistributions(const engine::Model& model, const at::Tensor& tokens,
-                                  const std::vector<at::Tensor>& hidden, CleanSums& clean,
-                                  std::vector<EffectSums>& sums, RunControl& control);
+struct BatchSums {
+  CleanSums clean;
+  std::vector<EffectSums> effects;  // one per ablated pass
+};
+
+// tokens: [sequence, position] int64 on the model's device; hidden: what Model::Hidden gave for the
+// clean pass, then for each ablated pass, [sequence, position, d_model]. Logits exist for a slice
+// of positions at a time: at most about 64 MiB each.
+absl::StatusOr<BatchSums> CompareDistributions(const engine::Model& model, const at::Tensor& tokens,
+                                               const std::vector<at::Tensor>& hidden,
+                                               RunControl& control);
 
 }  // namespace homolog::analysis
 

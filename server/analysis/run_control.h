@@ -10,6 +10,7 @@
 namespace homolog::analysis {
 
 struct CorrelationPlan;
+struct StudyPlan;
 
 // Thread-safety: the computation calls from its own thread only.
 class RunControl {
@@ -19,6 +20,8 @@ class RunControl {
   virtual absl::Status Check() { return absl::OkStatus(); }
   // How a correlation goes about it, said before it begins; again where it must begin anew.
   virtual void OnPlan(const CorrelationPlan& /*plan*/) {}
+  // What a study is going to compute, said before it begins.
+  virtual void OnStudyPlan(const StudyPlan& /*plan*/) {}
   // What begins now, for people.
   virtual void OnStage(std::string_view /*stage*/) {}
   // Tokens that will go through a model in all, said before the first.

@@ -23,6 +23,7 @@
 #include "server/operations/correlation_job.h"
 #include "server/operations/device_worker.h"
 #include "server/operations/operation_manager.h"
+#include "server/operations/study_job.h"
 #include "server/rpc/admin_server.h"
 #include "server/rpc/analysis_service.h"
 #include "server/rpc/checkpoint_service.h"
@@ -55,6 +56,10 @@ operations::JobFactory MakeJobFactory(const operations::AnalysisContext& context
     if (kind == operations::kAblationKind) {
       HOMOLOG_ASSIGN_OR_RETURN(const auto request, ParseRequest<v1::RunAblationRequest>(bytes));
       return operations::PrepareAblation(context, request);
+    }
+    if (kind == operations::kStudyKind) {
+      HOMOLOG_ASSIGN_OR_RETURN(const auto request, ParseRequest<v1::RunStudyRequest>(bytes));
+      return operations::PrepareStudy(context, request);
     }
     return InvalidArgument("UNKNOWN_KIND",
                            absl::StrCat("this server knows no operation of kind ", Quoted(kind),

@@ -31,23 +31,16 @@ class Decoder : public Model {
   at::Device device() const override { return weights_.token_embedding.device(); }
 
   at::Tensor Hidden(const at::Tensor& tokens, const ForwardOptions& options) const override {
-    const int64_t batch = tokens.size(0), positions = tokens.size(1);
-    Buffers buffers;
-    if (config_.rotary) {
-      buffers.rotary.emplace(config_.rotary->dimensions, config_.rotary->base, positions,
-                             weights_.token_embedding.options().requires_grad(false));
-    }
-    at::Tensor residual = Embed(tokens);  // [batch * position, d_model]
-    for (int64_t layer = 0; layer < shape().layers; ++layer) {
-      const DecoderBlock& block = weights_.blocks[layer];
-      const at::Tensor attention = Attention(layer, residual, batch, buffers);
-      const at::Tensor attended = Add(attention, residual);
-      const at::Tensor& mlp_reads = config_.parallel_residual ? residual : attended;
-      const at::Tensor post = Neurons(layer, mlp_reads, batch, options, buffers);
-      if (layer == options.last_layer) return {};
-      residual = Add(Apply(block.mlp_output, post, buffers.mlp), attended);
-    }
-    return Normalise(weights_.final_norm, residual).view({batch, positions, shape().d_model});
+    Buffers buffers = MakeBuffers(tokens.size(1));
+    return RunBlocks(/*first=*/0, Embed(tokens), tokens.size(0), options, buffers);
+  }
+
+  at::Tensor Resume(const PassState& state, const ForwardOptions& options) const override {
+    Buffers buffers = MakeBuffers(state.mlp_post.size(1));
+    const at::Tensor post = state.mlp_post.reshape({-1, shape().d_mlp});
+    const at::Tensor mlp = Apply(weights_.blocks[state.layer].mlp_output, post, buffers.mlp);
+    return RunBlocks(state.layer + 1, Add(mlp, state.residual), state.mlp_post.size(0), options,
+                     buffers);
   }
 
   at::Tensor Logits(const at::Tensor& hidden) const override {
@@ -56,6 +49,30 @@ class Decoder : public Model {
 
  private:
   const ModelShape& shape() const { return config_.description.shape; }
+
+  Buffers MakeBuffers(int64_t positions) const {
+    Buffers buffers;
+    if (config_.rotary) {
+      buffers.rotary.emplace(config_.rotary->dimensions, config_.rotary->base, positions,
+                             weights_.token_embedding.options().requires_grad(false));
+    }
+    return buffers;
+  }
+
+  // residual: [batch * position, d_model], what block `first` reads.
+  at::Tensor RunBlocks(int64_t first, at::Tensor residual, int64_t batch,
+                       const ForwardOptions& options, Buffers& buffers) const {
+    for (int64_t layer = first; layer < shape().layers; ++layer) {
+      const at::Tensor attention = Attention(layer, residual, batch, buffers);
+      const at::Tensor attended = Add(attention, residual);
+      const at::Tensor& mlp_reads = config_.parallel_residual ? residual : attended;
+      const at::Tensor post = Neurons(layer, mlp_reads, batch, options, buffers);
+      if (layer == options.last_layer) return {};
+      if (options.state_tap) options.state_tap({layer, attended, BySequence(post, batch)});
+      residual = Add(Apply(weights_.blocks[layer].mlp_output, post, buffers.mlp), attended);
+    }
+    return BySequence(Normalise(weights_.final_norm, residual), batch);
+  }
 
   at::Tensor Embed(const at::Tensor& tokens) const {
     at::Tensor embedded = at::embedding(weights_.token_embedding, tokens);
@@ -109,7 +126,7 @@ class Decoder : public Model {
     return post;
   }
 
-  // [batch, position, d_mlp]
+  // [batch, position, ...]
   at::Tensor BySequence(const at::Tensor& rows, int64_t batch) const {
     return rows.unflatten(0, {batch, -1});
   }

@@ -49,11 +49,23 @@ using Edit = std::function<at::Tensor(int64_t layer, const at::Tensor& mlp_post)
 // ends.
 using Destination = std::function<at::Tensor(int64_t layer)>;
 
+// A forward pass between a layer's neurons and what the MLP makes of them: all that the rest of the
+// pass depends on.
+struct PassState {
+  int64_t layer = 0;
+  at::Tensor residual;  // [batch * position, d_model]: what the MLP's output is added to
+  at::Tensor mlp_post;  // [batch, position, d_mlp], edited
+};
+// Sees the state in every layer, after tap and edit. Its tensors are there during the call only and
+// must not be changed; the call may run other passes.
+using StateTap = std::function<void(const PassState& state)>;
+
 struct ForwardOptions {
   Site tap_site = Site::kMlpPost;
   Tap tap;                  // empty: nothing is read
   Destination destination;  // empty: nothing is written; not together with `edit`
   Edit edit;                // empty: nothing is changed
+  StateTap state_tap;       // empty: nobody looks
   int64_t last_layer = -1;  // stop once this layer's neurons were read; -1: run to the end
 };
 
@@ -67,6 +79,9 @@ class Model {
   // [batch, position, d_model]; undefined where last_layer stopped it early. Tokens are in
   // [0, vocabulary_size); positions at most context_length.
   virtual at::Tensor Hidden(const at::Tensor& tokens, const ForwardOptions& options) const = 0;
+  // Ends a pass from a state of it, or from one put together of several (their batches one after
+  // the other) or changed; options are about the layers after state.layer. As Hidden, else.
+  virtual at::Tensor Resume(const PassState& state, const ForwardOptions& options) const = 0;
   // Next-token logits [..., vocabulary_size] of Hidden's result or of any rows of it.
   virtual at::Tensor Logits(const at::Tensor& hidden) const = 0;
 };

@@ -155,13 +155,8 @@ absl::Status SetMemory(const AnalysisContext& context, CorrelationInputs& inputs
   return analysis::PlanCorrelation(request).status();
 }
 
-// Of the correlation whose reference is checkpoint number `reference`.
-std::string ResultId(const CorrelationInputs& inputs, size_t reference) {
-  results::RequestDigest digest(kAlgorithm);
-  AddToDigest("reference", inputs.checkpoints[reference], digest);
-  for (size_t i = 0; i < inputs.checkpoints.size(); ++i) {
-    if (i != reference) AddToDigest("partner", inputs.checkpoints[i], digest);
-  }
+// What determines a correlation besides its checkpoints.
+void AddDatasetAndParameters(const CorrelationInputs& inputs, results::RequestDigest& digest) {
   digest.Add("dataset", inputs.dataset.sha256());
   const v1::CorrelationParameters& parameters = inputs.parameters;
   digest.Add("site", v1::Site_Name(parameters.site()))
@@ -173,6 +168,16 @@ std::string ResultId(const CorrelationInputs& inputs, size_t reference) {
   for (const int32_t id : parameters.excluded_token_ids()) {
     digest.Add("excluded", static_cast<int64_t>(id));
   }
+}
+
+// Of the correlation whose reference is checkpoint number `reference`.
+std::string ResultId(const CorrelationInputs& inputs, size_t reference) {
+  results::RequestDigest digest(kAlgorithm);
+  AddToDigest("reference", inputs.checkpoints[reference], digest);
+  for (size_t i = 0; i < inputs.checkpoints.size(); ++i) {
+    if (i != reference) AddToDigest("partner", inputs.checkpoints[i], digest);
+  }
+  AddDatasetAndParameters(inputs, digest);
   return digest.Finish();
 }
 
@@ -208,6 +213,17 @@ absl::StatusOr<CorrelationInputs> ValidateCorrelation(
   const size_t references = request.every_reference() ? inputs.checkpoints.size() : 1;
   for (size_t i = 0; i < references; ++i) inputs.ids.push_back(ResultId(inputs, i));
   return inputs;
+}
+
+results::PairKey KeyOfPair(const CorrelationInputs& inputs, size_t reference, size_t partner) {
+  const checkpoints::CheckpointInfo& of_reference = inputs.checkpoints[reference];
+  const checkpoints::CheckpointInfo& of_partner = inputs.checkpoints[partner];
+  results::RequestDigest digest(kAlgorithm);
+  AddToDigest("reference", of_reference, digest);
+  AddToDigest("partner", of_partner, digest);
+  AddDatasetAndParameters(inputs, digest);
+  return {digest.Finish(), of_reference.weights_sha256, of_partner.weights_sha256,
+          inputs.dataset.sha256()};
 }
 
 }  // namespace homolog::operations

@@ -11,6 +11,7 @@
 #include "homolog/v1/analysis_service.pb.h"
 #include "server/analysis/correlation.h"
 #include "server/operations/analysis_inputs.h"
+#include "server/results/stored_pairs.h"
 
 namespace homolog::operations {
 
@@ -27,6 +28,10 @@ struct CorrelationInputs {
 // Errors as analysis_service.proto says.
 absl::StatusOr<CorrelationInputs> ValidateCorrelation(
     const AnalysisContext& context, const v1::ComputeCorrelationsRequest& request);
+
+// What determines the numbers of checkpoint number `reference` with checkpoint number `partner`,
+// whatever other partners there are.
+results::PairKey KeyOfPair(const CorrelationInputs& inputs, size_t reference, size_t partner);
 
 }  // namespace homolog::operations
 

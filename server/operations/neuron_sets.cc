@@ -6,6 +6,7 @@
 #include "common/error.h"
 #include "common/resource_names.h"
 #include "server/analysis/universality.h"
+#include "server/results/families.h"
 #include "server/results/neuron_request.h"
 #include "server/results/result_codec.h"
 
@@ -25,25 +26,14 @@ absl::Status WrongReference(const checkpoints::CheckpointInfo& checkpoint,
       {{"correlation", correlation.name()}});
 }
 
-// Fills in `universal`'s defaults and returns its flags.
-absl::StatusOr<std::vector<bool>> UniversalFlags(const store::Store& store,
-                                                 const checkpoints::CheckpointInfo& checkpoint,
-                                                 v1::UniversalNeurons& universal) {
-  HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kCorrelations, universal.correlation()));
-  if (!universal.has_threshold()) universal.set_threshold(results::kDefaultThreshold);
-  if (universal.rule() == v1::UNIVERSALITY_RULE_UNSPECIFIED) {
-    universal.set_rule(v1::UNIVERSALITY_RULE_MEAN);
-  }
-  HOMOLOG_RETURN_IF_ERROR(results::CheckThreshold(universal.threshold()).status());
-  HOMOLOG_ASSIGN_OR_RETURN(const analysis::UniversalityRule rule,
-                           results::RuleOf(universal.rule()));
-  HOMOLOG_ASSIGN_OR_RETURN(const v1::Correlation correlation, results::ReadCorrelation(store, id));
-  if (correlation.reference().weights_sha256() != checkpoint.weights_sha256) {
-    return WrongReference(checkpoint, correlation);
-  }
-  HOMOLOG_ASSIGN_OR_RETURN(const results::CorrelationColumns columns,
-                           results::ReadColumns(store, id, correlation));
-  return analysis::UniversalNeurons(columns.partners, columns.dead, rule, universal.threshold());
+absl::Status NotOfTheFamilies(const checkpoints::CheckpointInfo& checkpoint,
+                              const v1::FamilySet& families) {
+  return FailedPrecondition(
+      "WRONG_REFERENCE",
+      absl::StrCat(families.name(), " has no neurons of ", checkpoint.name.ToString(),
+                   " with weights ", checkpoint.weights_sha256,
+                   ": ablate one of the checkpoints that it was found in"),
+      {{"families", families.name()}});
 }
 
 analysis::NeuronSet Where(const std::vector<bool>& flags, bool value) {
@@ -106,38 +96,110 @@ void AddUniversal(const v1::UniversalNeurons& universal, results::RequestDigest&
       .Add("rule", v1::UniversalityRule_Name(universal.rule()));
 }
 
+void AddRandom(const v1::RandomNeurons& random, results::RequestDigest& digest) {
+  AddUniversal(random.universal(), digest);
+  digest.Add("draws", static_cast<int64_t>(random.draws()))
+      .Add("seed", static_cast<uint64_t>(random.seed()));
+}
+
 }  // namespace
 
-absl::StatusOr<ResolvedNeurons> ResolveNeurons(const store::Store& store,
-                                               const checkpoints::CheckpointInfo& checkpoint,
-                                               const v1::NeuronSet& request) {
+absl::StatusOr<const results::CorrelationColumns*> NeuronSetResolver::Columns(
+    const std::string& correlation) {
+  if (const auto known = columns_.find(correlation); known != columns_.end()) return &known->second;
+  HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kCorrelations, correlation));
+  HOMOLOG_ASSIGN_OR_RETURN(const v1::Correlation manifest, results::ReadCorrelation(store_, id));
+  if (manifest.reference().weights_sha256() != checkpoint_.weights_sha256) {
+    return WrongReference(checkpoint_, manifest);
+  }
+  HOMOLOG_ASSIGN_OR_RETURN(results::CorrelationColumns columns,
+                           results::ReadColumns(store_, id, manifest));
+  return &columns_.emplace(correlation, std::move(columns)).first->second;
+}
+
+// Fills in `universal`'s defaults and returns its flags.
+absl::StatusOr<std::vector<bool>> NeuronSetResolver::UniversalFlags(
+    v1::UniversalNeurons& universal) {
+  if (!universal.has_threshold()) universal.set_threshold(results::kDefaultThreshold);
+  if (universal.rule() == v1::UNIVERSALITY_RULE_UNSPECIFIED) {
+    universal.set_rule(v1::UNIVERSALITY_RULE_MEAN);
+  }
+  HOMOLOG_RETURN_IF_ERROR(results::CheckThreshold(universal.threshold()).status());
+  HOMOLOG_ASSIGN_OR_RETURN(const analysis::UniversalityRule rule,
+                           results::RuleOf(universal.rule()));
+  HOMOLOG_ASSIGN_OR_RETURN(const results::CorrelationColumns* columns,
+                           Columns(universal.correlation()));
+  return analysis::UniversalNeurons(columns->partners, columns->dead, rule, universal.threshold());
+}
+
+absl::StatusOr<std::vector<analysis::NeuronSet>> NeuronSetResolver::RandomSets(
+    v1::RandomNeurons& random, bool layer_matched) {
+  HOMOLOG_RETURN_IF_ERROR(CheckDraws(random));
+  HOMOLOG_ASSIGN_OR_RETURN(const std::vector<bool> flags,
+                           UniversalFlags(*random.mutable_universal()));
+  const analysis::NeuronSet universal = Where(flags, true);
+  const engine::ModelShape& shape = checkpoint_.description->shape;
+  const auto count = static_cast<int64_t>(universal.size());
+  std::vector<analysis::NeuronSet> sets;
+  for (int draw = 0; draw < random.draws(); ++draw) {
+    sets.push_back(layer_matched
+                       ? analysis::RandomNeuronsByLayer(universal, shape.d_mlp, random.seed(), draw)
+                       : analysis::RandomNeurons(shape.neurons(), count, random.seed(), draw));
+  }
+  return sets;
+}
+
+absl::StatusOr<analysis::NeuronSet> NeuronSetResolver::FamilyMembers(
+    const v1::FamilyNeurons& family) const {
+  HOMOLOG_ASSIGN_OR_RETURN(const results::StoredFamilies families,
+                           results::ReadFamilies(store_, family.families()));
+  const v1::FamilySet& manifest = families.manifest;
+  int32_t place = 0;
+  while (place < manifest.checkpoints_size() &&
+         manifest.checkpoints(place).name() != checkpoint_.name.ToString()) {
+    ++place;
+  }
+  if (place == manifest.checkpoints_size() ||
+      manifest.checkpoints(place).weights_sha256() != checkpoint_.weights_sha256) {
+    return NotOfTheFamilies(checkpoint_, manifest);
+  }
+  if (family.family() < 0 || family.family() >= families.size()) {
+    return InvalidArgument("INVALID_FAMILY",
+                           absl::StrCat("there is no family ", family.family(), " in ",
+                                        family.families(), "; it has ", families.size()));
+  }
+  analysis::NeuronSet set;
+  for (const analysis::FamilyNeuron& member : families.Members(family.family())) {
+    if (member.model == place) set.push_back(member.neuron);
+  }
+  return set;
+}
+
+absl::StatusOr<ResolvedNeurons> NeuronSetResolver::Resolve(const v1::NeuronSet& request) {
   ResolvedNeurons resolved;
   resolved.request = request;
   v1::NeuronSet& set = resolved.request;
-  const engine::ModelShape& shape = checkpoint.description->shape;
   if (set.has_explicit_()) {
     HOMOLOG_ASSIGN_OR_RETURN(analysis::NeuronSet neurons,
-                             ExplicitSet(shape, *set.mutable_explicit_()));
+                             ExplicitSet(checkpoint_.description->shape, *set.mutable_explicit_()));
     resolved.sets.push_back(std::move(neurons));
   } else if (set.has_universal() || set.has_others()) {
     v1::UniversalNeurons& universal =
         set.has_universal() ? *set.mutable_universal() : *set.mutable_others();
-    HOMOLOG_ASSIGN_OR_RETURN(const std::vector<bool> flags,
-                             UniversalFlags(store, checkpoint, universal));
+    HOMOLOG_ASSIGN_OR_RETURN(const std::vector<bool> flags, UniversalFlags(universal));
     resolved.sets.push_back(Where(flags, set.has_universal()));
-  } else if (set.has_random()) {
-    v1::RandomNeurons& random = *set.mutable_random();
+  } else if (set.has_random() || set.has_random_layer_matched()) {
     resolved.random = true;
-    HOMOLOG_RETURN_IF_ERROR(CheckDraws(random));
-    HOMOLOG_ASSIGN_OR_RETURN(const std::vector<bool> flags,
-                             UniversalFlags(store, checkpoint, *random.mutable_universal()));
-    const auto count = static_cast<int64_t>(Where(flags, true).size());
-    for (int draw = 0; draw < random.draws(); ++draw) {
-      resolved.sets.push_back(analysis::RandomNeurons(shape.neurons(), count, random.seed(), draw));
-    }
+    v1::RandomNeurons& random =
+        set.has_random() ? *set.mutable_random() : *set.mutable_random_layer_matched();
+    HOMOLOG_ASSIGN_OR_RETURN(resolved.sets, RandomSets(random, set.has_random_layer_matched()));
+  } else if (set.has_family()) {
+    HOMOLOG_ASSIGN_OR_RETURN(analysis::NeuronSet neurons, FamilyMembers(set.family()));
+    resolved.sets.push_back(std::move(neurons));
   } else {
     return InvalidArgument("MISSING_NEURONS",
-                           "neurons is empty; set universal, others, random or explicit");
+                           "a set of neurons is empty; set universal, others, random, "
+                           "random_layer_matched, explicit or family");
   }
   if (resolved.sets[0].empty()) return EmptySet(request);
   return resolved;
@@ -152,9 +214,14 @@ void AddToDigest(const v1::NeuronSet& complete, results::RequestDigest& digest) 
     AddUniversal(complete.others(), digest);
   } else if (complete.has_random()) {
     digest.Add("set", std::string_view("random"));
-    AddUniversal(complete.random().universal(), digest);
-    digest.Add("draws", static_cast<int64_t>(complete.random().draws()))
-        .Add("seed", static_cast<uint64_t>(complete.random().seed()));
+    AddRandom(complete.random(), digest);
+  } else if (complete.has_random_layer_matched()) {
+    digest.Add("set", std::string_view("random_layer_matched"));
+    AddRandom(complete.random_layer_matched(), digest);
+  } else if (complete.has_family()) {
+    digest.Add("set", std::string_view("family"))
+        .Add("families", complete.family().families())
+        .Add("family", static_cast<int64_t>(complete.family().family()));
   } else {
     digest.Add("set", std::string_view("explicit"));
     for (const v1::NeuronId& neuron : complete.explicit_().neurons()) {

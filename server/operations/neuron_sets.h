@@ -1,16 +1,19 @@
 // From a request's NeuronSet to sets of flat indices.
 //
-// Thread-safety: pure functions; the store is thread-safe.
+// Thread-safety: a resolver belongs to one thread at a time; the store is thread-safe.
 #ifndef HOMOLOG_SERVER_OPERATIONS_NEURON_SETS_H_
 #define HOMOLOG_SERVER_OPERATIONS_NEURON_SETS_H_
 
+#include <map>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "homolog/v1/ablation.pb.h"
-#include "server/analysis/ablation.h"
+#include "server/analysis/neuron_set.h"
 #include "server/checkpoints/registry.h"
 #include "server/results/request_digest.h"
+#include "server/results/result_codec.h"
 #include "server/store/store.h"
 
 namespace homolog::operations {
@@ -21,11 +24,28 @@ struct ResolvedNeurons {
   std::vector<analysis::NeuronSet> sets;
 };
 
-// The sets that `request` means for `checkpoint`: one, or one per draw of a random set. Errors as
-// AnalysisService.RunAblation says.
-absl::StatusOr<ResolvedNeurons> ResolveNeurons(const store::Store& store,
-                                               const checkpoints::CheckpointInfo& checkpoint,
-                                               const v1::NeuronSet& request);
+// The sets of one checkpoint. Correlations that several sets go by are read once.
+class NeuronSetResolver {
+ public:
+  // Both outlive the resolver.
+  NeuronSetResolver(const store::Store& store, const checkpoints::CheckpointInfo& checkpoint)
+      : store_(store), checkpoint_(checkpoint) {}
+
+  // The sets that `request` means: one, or one per draw of a random set. Errors as
+  // AnalysisService.RunAblation says.
+  absl::StatusOr<ResolvedNeurons> Resolve(const v1::NeuronSet& request);
+
+ private:
+  absl::StatusOr<const results::CorrelationColumns*> Columns(const std::string& correlation);
+  absl::StatusOr<std::vector<bool>> UniversalFlags(v1::UniversalNeurons& universal);
+  absl::StatusOr<std::vector<analysis::NeuronSet>> RandomSets(v1::RandomNeurons& random,
+                                                              bool layer_matched);
+  absl::StatusOr<analysis::NeuronSet> FamilyMembers(const v1::FamilyNeurons& family) const;
+
+  const store::Store& store_;
+  const checkpoints::CheckpointInfo& checkpoint_;
+  std::map<std::string, results::CorrelationColumns> columns_;  // by correlation
+};
 
 // Adds all that determines the sets.
 void AddToDigest(const v1::NeuronSet& complete, results::RequestDigest& digest);

@@ -107,6 +107,10 @@ class OperationManager::Active : public analysis::RunControl {
     const std::lock_guard lock(mutex_);
     *record_.mutable_operation()->mutable_correlation_plan() = proto;
   }
+  void OnStudyPlan(const analysis::StudyPlan& plan) override {
+    const std::lock_guard lock(mutex_);
+    *record_.mutable_operation()->mutable_study_plan() = StudyPlanProto(plan);
+  }
   void OnStage(std::string_view stage) override {
     const std::lock_guard lock(mutex_);
     record_.mutable_operation()->mutable_progress()->set_stage(std::string(stage));
@@ -120,6 +124,7 @@ class OperationManager::Active : public analysis::RunControl {
     const std::lock_guard lock(mutex_);
     v1::OperationProgress& progress = *record_.mutable_operation()->mutable_progress();
     progress.set_done_tokens(progress.done_tokens() + tokens);
+    EstimateRest(progress);
   }
 
   // --- for the manager.
@@ -142,7 +147,7 @@ class OperationManager::Active : public analysis::RunControl {
     v1::Operation& operation = *record_.mutable_operation();
     operation.set_state(v1::OPERATION_STATE_RUNNING);
     *operation.mutable_start_time() = Now();
-    operation.clear_progress();  // what a former process did is done again
+    operation.clear_progress();  // what a former process did is done again, or in the store
     return true;
   }
   // The record with its end, to be stored and then shown; nothing where something else ends it
@@ -158,6 +163,7 @@ class OperationManager::Active : public analysis::RunControl {
     operation.set_state(status.ok()                 ? v1::OPERATION_STATE_SUCCEEDED
                         : absl::IsCancelled(status) ? v1::OPERATION_STATE_CANCELLED
                                                     : v1::OPERATION_STATE_FAILED);
+    operation.mutable_progress()->clear_estimated_remaining();
     if (status.ok()) {
       operation.mutable_progress()->set_stage("done");
     } else {
@@ -172,7 +178,24 @@ class OperationManager::Active : public analysis::RunControl {
   }
 
  private:
+  // By the rate since the first tokens: what came before them (loading) does not come again.
+  void EstimateRest(v1::OperationProgress& progress) {
+    const auto now = std::chrono::steady_clock::now();
+    if (!first_tokens_) {
+      first_tokens_ = {now, progress.done_tokens()};
+      return;
+    }
+    const std::chrono::duration<double> elapsed = now - first_tokens_->first;
+    const auto worked = static_cast<double>(progress.done_tokens() - first_tokens_->second);
+    const auto rest =
+        static_cast<double>(std::max<int64_t>(0, progress.total_tokens() - progress.done_tokens()));
+    if (progress.total_tokens() == 0 || elapsed.count() < 1) return;
+    *progress.mutable_estimated_remaining() =
+        TimeUtil::SecondsToDuration(static_cast<int64_t>(elapsed.count() * rest / worked));
+  }
+
   mutable std::mutex mutex_;
+  std::optional<std::pair<std::chrono::steady_clock::time_point, int64_t>> first_tokens_;
   OperationRecord record_;
   bool ending_ = false;
   const std::atomic<bool>& shutting_down_;

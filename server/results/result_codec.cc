@@ -9,16 +9,10 @@
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
 #include "common/resource_names.h"
+#include "server/results/manifest.h"
 
 namespace homolog::results {
 namespace {
-
-absl::Status Damaged(const std::string& name, const std::string& what) {
-  return DataLoss("DAMAGED_RESULT",
-                  absl::StrCat("the stored result ", name, " is damaged: ", what,
-                               "; ask for it again to have it computed anew"),
-                  {{"result", name}});
-}
 
 int64_t NeuronsOf(const v1::ResultCheckpoint& checkpoint) {
   return checkpoint.shape().layers() * checkpoint.shape().d_mlp();
@@ -85,23 +79,6 @@ void AddBlobs(std::span<const Column<Owner>> columns, int partner, const Owner& 
   }
 }
 
-template <typename Manifest>
-absl::StatusOr<Manifest> ReadManifest(const store::Store& store, std::string_view kind,
-                                      const std::string& id, std::string_view not_found_reason) {
-  const std::string name = FormatName(kind, id);
-  absl::StatusOr<std::string> bytes = store.GetResult(kind, id);
-  if (absl::IsNotFound(bytes.status())) {
-    return NotFound(not_found_reason,
-                    absl::StrCat("there is no result ", name,
-                                 "; list the results to see the names of those that exist"),
-                    {{"name", name}});
-  }
-  HOMOLOG_RETURN_IF_ERROR(bytes.status());
-  Manifest manifest;
-  if (!manifest.ParseFromString(*bytes)) return Damaged(name, "its manifest cannot be read");
-  return manifest;
-}
-
 // Numbers per neuron, by the size that it is stored with.
 absl::StatusOr<int64_t> WidthOfColumn(const store::Store& store, const std::string& id,
                                       const v1::Correlation& manifest, const ColumnId& column) {
@@ -114,6 +91,28 @@ absl::StatusOr<int64_t> WidthOfColumn(const store::Store& store, const std::stri
   const int64_t all = NeuronsOf(manifest.reference()), width = WidthOf(*column.form, all, *size);
   if (width == 0) return WrongSize(name, column, all, *size);
   return width;
+}
+
+// In a result of this version.
+bool HasDistributions(const v1::Correlation& manifest) {
+  return manifest.parameters().pairing() != v1::PAIRING_SAME_INDEX;
+}
+
+NeuronRange AllNeurons(const v1::Correlation& manifest) {
+  return {0, NeuronsOf(manifest.reference())};
+}
+
+// What the manifest says of a pair: bytes that were cut off can still be a message.
+absl::Status CheckSummary(const std::string& id, const v1::Correlation& manifest, int partner) {
+  const int64_t similarities =
+      HasDistributions(manifest)
+          ? manifest.reference().shape().layers() * manifest.partners(partner).shape().layers()
+          : 0;
+  const bool whole = manifest.pairs_size() == manifest.partners_size() &&
+                     manifest.pairs(partner).layer_similarity_size() == similarities;
+  if (whole) return absl::OkStatus();
+  return Damaged(FormatName(kCorrelations, id),
+                 absl::StrCat("its manifest lacks the summary of partner ", partner));
 }
 
 }  // namespace
@@ -143,9 +142,7 @@ absl::StatusOr<v1::Correlation> ReadComplete(const store::Store& store, const st
   HOMOLOG_ASSIGN_OR_RETURN(v1::Correlation manifest, ReadCorrelation(store, id));
   HOMOLOG_RETURN_IF_ERROR(ReadColumns(store, id, manifest).status());
   std::vector<ColumnGroup> groups = {ColumnGroup::kStatistics};
-  if (manifest.parameters().pairing() != v1::PAIRING_SAME_INDEX) {
-    groups.push_back(ColumnGroup::kDistribution);
-  }
+  if (HasDistributions(manifest)) groups.push_back(ColumnGroup::kDistribution);
   for (const ColumnId& column : ColumnsOf(groups, manifest.partners_size())) {
     HOMOLOG_RETURN_IF_ERROR(WidthOfColumn(store, id, manifest, column).status());
   }
@@ -199,10 +196,44 @@ absl::StatusOr<analysis::CorrelationResult> ReadRows(const store::Store& store,
 absl::StatusOr<CorrelationColumns> ReadColumns(const store::Store& store, const std::string& id,
                                                const v1::Correlation& manifest) {
   constexpr ColumnGroup kGroups[] = {ColumnGroup::kCorrelations};
-  HOMOLOG_ASSIGN_OR_RETURN(
-      analysis::CorrelationResult rows,
-      ReadRows(store, id, manifest, kGroups, {0, NeuronsOf(manifest.reference())}));
+  HOMOLOG_ASSIGN_OR_RETURN(analysis::CorrelationResult rows,
+                           ReadRows(store, id, manifest, kGroups, AllNeurons(manifest)));
   return CorrelationColumns{std::move(rows.dead), std::move(rows.partners)};
+}
+
+absl::StatusOr<analysis::PairCorrelations> ReadPair(const store::Store& store,
+                                                    const std::string& id,
+                                                    const v1::Correlation& manifest, int partner) {
+  HOMOLOG_RETURN_IF_ERROR(CheckSummary(id, manifest, partner));
+  std::vector<ColumnGroup> groups = {ColumnGroup::kCorrelations};
+  if (HasDistributions(manifest)) groups.push_back(ColumnGroup::kDistribution);
+  const NeuronRange neurons = AllNeurons(manifest);
+  analysis::PairCorrelations pair;
+  HOMOLOG_RETURN_IF_ERROR(
+      ReadInto(store, id, manifest, PartnerColumns(), partner, groups, neurons, pair));
+  pair.distribution.kept = static_cast<int64_t>(pair.distribution.top_corr.size()) / neurons.count;
+  pair.partner_dead = manifest.partners(partner).dead_neurons();
+  const v1::PairSummary& summary = manifest.pairs(partner);
+  pair.error = {summary.error().pair_count(), summary.error().max_abs(),
+                summary.error().mean_abs()};
+  pair.layer_similarity.assign(summary.layer_similarity().begin(),
+                               summary.layer_similarity().end());
+  return pair;
+}
+
+absl::StatusOr<analysis::CorrelationResult> ReadReference(const store::Store& store,
+                                                          const std::string& id,
+                                                          const v1::Correlation& manifest) {
+  constexpr ColumnGroup kGroups[] = {ColumnGroup::kCorrelations, ColumnGroup::kStatistics};
+  const NeuronRange neurons = AllNeurons(manifest);
+  analysis::CorrelationResult reference;
+  HOMOLOG_RETURN_IF_ERROR(
+      ReadInto(store, id, manifest, ReferenceColumns(), -1, kGroups, neurons, reference));
+  reference.statistics.kept =
+      static_cast<int64_t>(reference.statistics.top_position.size()) / neurons.count;
+  reference.counted_positions = manifest.counted_positions();
+  reference.excluded_positions = manifest.excluded_positions();
+  return reference;
 }
 
 absl::StatusOr<v1::Ablation> ReadAblation(const store::Store& store, const std::string& id) {

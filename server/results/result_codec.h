@@ -67,6 +67,14 @@ absl::StatusOr<analysis::CorrelationResult> ReadRows(const store::Store& store,
                                                      const v1::Correlation& manifest,
                                                      std::span<const ColumnGroup> groups,
                                                      NeuronRange neurons);
+// All that a complete correlation says of its reference with one partner, and of its reference
+// alone (without partners), as it was computed. DATA_LOSS (reason DAMAGED_RESULT).
+absl::StatusOr<analysis::PairCorrelations> ReadPair(const store::Store& store,
+                                                    const std::string& id,
+                                                    const v1::Correlation& manifest, int partner);
+absl::StatusOr<analysis::CorrelationResult> ReadReference(const store::Store& store,
+                                                          const std::string& id,
+                                                          const v1::Correlation& manifest);
 // The manifest of ablations/{id}. NOT_FOUND (reason ABLATION_NOT_FOUND), DATA_LOSS.
 absl::StatusOr<v1::Ablation> ReadAblation(const store::Store& store, const std::string& id);
 

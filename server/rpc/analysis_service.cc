@@ -9,10 +9,13 @@
 #include "server/operations/ablation_job.h"
 #include "server/operations/correlation_job.h"
 #include "server/operations/exciting_positions.h"
+#include "server/operations/study_job.h"
+#include "server/results/families.h"
 #include "server/results/neuron_query.h"
 #include "server/results/neuron_table.h"
 #include "server/results/paging.h"
 #include "server/results/result_codec.h"
+#include "server/results/studies.h"
 #include "server/rpc/activations_reactor.h"
 
 namespace homolog::rpc {
@@ -57,26 +60,30 @@ absl::StatusOr<Response> ListManifests(const store::Store& store, std::string_vi
   return response;
 }
 
-absl::StatusOr<std::string> CorrelationOperation(const store::Store& store,
-                                                 const std::string& name) {
+// The operation that computed a result. An error where there is none, or it is damaged and must be
+// computed anew.
+absl::StatusOr<std::string> OperationOfResult(const store::Store& store, std::string_view kind,
+                                              const std::string& name) {
+  if (kind == operations::kStudyKind) {
+    HOMOLOG_ASSIGN_OR_RETURN(const v1::Study result, results::ReadStudy(store, name));
+    return result.operation();
+  }
+  if (kind == operations::kAblationKind) {
+    HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kAblations, name));
+    HOMOLOG_ASSIGN_OR_RETURN(const v1::Ablation result, results::ReadAblation(store, id));
+    return result.operation();
+  }
   HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kCorrelations, name));
   HOMOLOG_ASSIGN_OR_RETURN(const v1::Correlation result, results::ReadComplete(store, id));
   return result.operation();
 }
 
-// The operation that computed a stored result. An error where there is none, or it is damaged and
-// must be computed anew.
+// The same for all results of a job, where there are several; the first stands for the operation.
 absl::StatusOr<std::string> OperationOf(const store::Store& store, const operations::Job& job) {
-  if (job.kind == operations::kCorrelationKind) {
-    // All of them, where there are several; the first stands for the operation.
-    for (const std::string& name : job.results) {
-      HOMOLOG_RETURN_IF_ERROR(CorrelationOperation(store, name).status());
-    }
-    return CorrelationOperation(store, job.result);
+  for (const std::string& name : job.results) {
+    HOMOLOG_RETURN_IF_ERROR(OperationOfResult(store, job.kind, name).status());
   }
-  HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kAblations, job.result));
-  HOMOLOG_ASSIGN_OR_RETURN(const v1::Ablation result, results::ReadAblation(store, id));
-  return result.operation();
+  return OperationOfResult(store, job.kind, job.result);
 }
 
 }  // namespace
@@ -100,7 +107,14 @@ AnalysisService::AnalysisService(operations::AnalysisContext context,
       get_neuron_table_(MakeMethod(*metrics, "AnalysisService/GetNeuronTable")),
       run_ablation_(MakeMethod(*metrics, "AnalysisService/RunAblation")),
       get_ablation_(MakeMethod(*metrics, "AnalysisService/GetAblation")),
-      list_ablations_(MakeMethod(*metrics, "AnalysisService/ListAblations")) {}
+      list_ablations_(MakeMethod(*metrics, "AnalysisService/ListAblations")),
+      run_study_(MakeMethod(*metrics, "AnalysisService/RunStudy")),
+      get_study_(MakeMethod(*metrics, "AnalysisService/GetStudy")),
+      list_studies_(MakeMethod(*metrics, "AnalysisService/ListStudies")),
+      get_persistence_(MakeMethod(*metrics, "AnalysisService/GetPersistence")),
+      get_lineage_(MakeMethod(*metrics, "AnalysisService/GetLineage")),
+      get_family_set_(MakeMethod(*metrics, "AnalysisService/GetFamilySet")),
+      list_families_(MakeMethod(*metrics, "AnalysisService/ListFamilies")) {}
 
 absl::StatusOr<v1::Operation> AnalysisService::SubmitOrAnswer(operations::Job job) {
   const absl::StatusOr<std::string> operation = OperationOf(*context_.store, job);
@@ -201,6 +215,67 @@ grpc::ServerUnaryReactor* AnalysisService::ListAblations(grpc::CallbackServerCon
         *context_.store, kAblations, *request,
         [](v1::ListAblationsResponse& page) { return page.add_ablations(); });
   });
+}
+
+grpc::ServerUnaryReactor* AnalysisService::RunStudy(grpc::CallbackServerContext* context,
+                                                    const v1::RunStudyRequest* request,
+                                                    v1::Operation* response) {
+  return RunUnary(
+      context, *slow_, run_study_, response, [this, request]() -> absl::StatusOr<v1::Operation> {
+        HOMOLOG_ASSIGN_OR_RETURN(operations::Job job, operations::PrepareStudy(context_, *request));
+        return SubmitOrAnswer(std::move(job));
+      });
+}
+
+grpc::ServerUnaryReactor* AnalysisService::GetStudy(grpc::CallbackServerContext* context,
+                                                    const v1::GetStudyRequest* request,
+                                                    v1::Study* response) {
+  return RunUnary(context, *quick_, get_study_, response,
+                  [this, request] { return results::ReadStudy(*context_.store, request->name()); });
+}
+
+grpc::ServerUnaryReactor* AnalysisService::ListStudies(grpc::CallbackServerContext* context,
+                                                       const v1::ListStudiesRequest* request,
+                                                       v1::ListStudiesResponse* response) {
+  return RunUnary(context, *quick_, list_studies_, response,
+                  [this, request]() -> absl::StatusOr<v1::ListStudiesResponse> {
+                    HOMOLOG_ASSIGN_OR_RETURN(
+                        v1::ListStudiesResponse page,
+                        ListManifests<v1::ListStudiesResponse>(
+                            *context_.store, kStudies, *request,
+                            [](v1::ListStudiesResponse& all) { return all.add_studies(); }));
+                    for (v1::Study& study : *page.mutable_studies()) results::Abridge(study);
+                    return page;
+                  });
+}
+
+grpc::ServerUnaryReactor* AnalysisService::GetPersistence(grpc::CallbackServerContext* context,
+                                                          const v1::GetPersistenceRequest* request,
+                                                          v1::Persistence* response) {
+  return RunUnary(context, *quick_, get_persistence_, response,
+                  [this, request] { return results::GetPersistence(*context_.store, *request); });
+}
+
+grpc::ServerUnaryReactor* AnalysisService::GetLineage(grpc::CallbackServerContext* context,
+                                                      const v1::GetLineageRequest* request,
+                                                      v1::Lineage* response) {
+  return RunUnary(context, *quick_, get_lineage_, response,
+                  [this, request] { return results::GetLineage(*context_.store, *request); });
+}
+
+grpc::ServerUnaryReactor* AnalysisService::GetFamilySet(grpc::CallbackServerContext* context,
+                                                        const v1::GetFamilySetRequest* request,
+                                                        v1::FamilySet* response) {
+  return RunUnary(context, *quick_, get_family_set_, response, [this, request] {
+    return results::ReadFamilySet(*context_.store, request->name());
+  });
+}
+
+grpc::ServerUnaryReactor* AnalysisService::ListFamilies(grpc::CallbackServerContext* context,
+                                                        const v1::ListFamiliesRequest* request,
+                                                        v1::ListFamiliesResponse* response) {
+  return RunUnary(context, *quick_, list_families_, response,
+                  [this, request] { return results::ListFamilies(*context_.store, *request); });
 }
 
 }  // namespace homolog::rpc

@@ -46,6 +46,27 @@ class AnalysisService : public v1::AnalysisService::CallbackService {
   grpc::ServerUnaryReactor* ListAblations(grpc::CallbackServerContext* context,
                                           const v1::ListAblationsRequest* request,
                                           v1::ListAblationsResponse* response) override;
+  grpc::ServerUnaryReactor* RunStudy(grpc::CallbackServerContext* context,
+                                     const v1::RunStudyRequest* request,
+                                     v1::Operation* response) override;
+  grpc::ServerUnaryReactor* GetStudy(grpc::CallbackServerContext* context,
+                                     const v1::GetStudyRequest* request,
+                                     v1::Study* response) override;
+  grpc::ServerUnaryReactor* ListStudies(grpc::CallbackServerContext* context,
+                                        const v1::ListStudiesRequest* request,
+                                        v1::ListStudiesResponse* response) override;
+  grpc::ServerUnaryReactor* GetPersistence(grpc::CallbackServerContext* context,
+                                           const v1::GetPersistenceRequest* request,
+                                           v1::Persistence* response) override;
+  grpc::ServerUnaryReactor* GetLineage(grpc::CallbackServerContext* context,
+                                       const v1::GetLineageRequest* request,
+                                       v1::Lineage* response) override;
+  grpc::ServerUnaryReactor* GetFamilySet(grpc::CallbackServerContext* context,
+                                         const v1::GetFamilySetRequest* request,
+                                         v1::FamilySet* response) override;
+  grpc::ServerUnaryReactor* ListFamilies(grpc::CallbackServerContext* context,
+                                         const v1::ListFamiliesRequest* request,
+                                         v1::ListFamiliesResponse* response) override;
 
  private:
   // From the store where the result is there, else queued.
@@ -58,7 +79,8 @@ class AnalysisService : public v1::AnalysisService::CallbackService {
   RequestPool* const slow_;
   metrics::Metrics* const metrics_;
   const Method extract_, compute_, get_correlation_, list_correlations_, query_, get_neuron_,
-      get_neuron_table_, run_ablation_, get_ablation_, list_ablations_;
+      get_neuron_table_, run_ablation_, get_ablation_, list_ablations_, run_study_, get_study_,
+      list_studies_, get_persistence_, get_lineage_, get_family_set_, list_families_;
 };
 
 }  // namespace homolog::rpc

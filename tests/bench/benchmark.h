@@ -40,6 +40,7 @@ Run AddForward(CLI::App& command);
 Run AddLoad(CLI::App& command);
 Run AddCompare(CLI::App& command);
 Run AddQuery(CLI::App& command);
+Run AddAblate(CLI::App& command);
 Run AddTokenize(CLI::App& command);
 
 }  // namespace homolog::bench

@@ -25,6 +25,7 @@ constexpr Entry kBenchmarks[] = {
     {"load", "A checkpoint from its files into memory", AddLoad},
     {"compare", "Correlations of several models, beside the published method", AddCompare},
     {"query", "Universal neurons of a stored correlation", AddQuery},
+    {"ablate", "A set ablated layer by layer, beside every layer from scratch", AddAblate},
     {"tokenize", "Text to token ids, on one core", AddTokenize},
 };
 

@@ -42,6 +42,11 @@ string(JSON neurons GET "${rows}" 0 neurons)
 string(JSON all_found GET "${rows}" 2 found)
 expect(neurons EQUAL 1000 AND all_found EQUAL 1000)
 
+bench(ablate --layers 3 --neurons 64 --d-model 16 --sequence-length 32 --vocabulary 100
+      --repetitions 1)
+string(JSON difference GET "${rows}" 0 max_difference)
+expect(difference LESS 1e-5)
+
 file(COPY_FILE ${TESTS}/golden/tokenizer/small_bpe_tokenizer.json ${FOLDER}/tokenizer.json)
 file(WRITE ${FOLDER}/text "Hello world")
 bench(tokenize --tokenizer ${FOLDER} --text ${FOLDER}/text --repetitions 1)

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include "tests/integration/extract.h"
@@ -9,6 +10,12 @@ namespace {
 
 using ::testing::HasSubstr;
 using Stub = v1::AnalysisService::Stub;
+
+// The only set of the request.
+v1::NeuronSet& NeuronsOf(v1::RunAblationRequest& request) {
+  if (request.neurons().empty()) request.add_neurons();
+  return *request.mutable_neurons(0);
+}
 
 class AnalysisTest : public ServerTest {
  protected:
@@ -313,7 +320,7 @@ TEST_F(AnalysisTest, AblatesExplicitNeurons) {
   request.set_checkpoint("models/a/checkpoints/1");
   request.set_dataset("datasets/text");
   for (int neuron = 0; neuron < 12; ++neuron) {
-    v1::NeuronId& id = *request.mutable_neurons()->mutable_explicit_()->add_neurons();
+    v1::NeuronId& id = *NeuronsOf(request).mutable_explicit_()->add_neurons();
     id.set_layer(1);
     id.set_neuron(neuron);
   }
@@ -326,8 +333,8 @@ TEST_F(AnalysisTest, AblatesExplicitNeurons) {
   EXPECT_GT(ablation.effect().top1_agreement(), 0);
   EXPECT_LT(ablation.effect().top1_agreement(), 1);
   // The order in which the neurons are named does not matter.
-  std::reverse(request.mutable_neurons()->mutable_explicit_()->mutable_neurons()->begin(),
-               request.mutable_neurons()->mutable_explicit_()->mutable_neurons()->end());
+  std::reverse(NeuronsOf(request).mutable_explicit_()->mutable_neurons()->begin(),
+               NeuronsOf(request).mutable_explicit_()->mutable_neurons()->end());
   EXPECT_EQ(RunAndGet(request).name(), ablation.name());
 }
 
@@ -348,11 +355,11 @@ TEST_F(AnalysisTest, AblatesUniversalOtherAndRandomNeurons) {
   v1::RunAblationRequest request;
   request.set_checkpoint("models/a/checkpoints/1");
   request.set_dataset("datasets/text");
-  *request.mutable_neurons()->mutable_universal() = universal;
+  *NeuronsOf(request).mutable_universal() = universal;
   EXPECT_EQ(RunAndGet(request).effect().neuron_count(), count);
-  *request.mutable_neurons()->mutable_others() = universal;
+  *NeuronsOf(request).mutable_others() = universal;
   EXPECT_EQ(RunAndGet(request).effect().neuron_count(), 48 - count);
-  *request.mutable_neurons()->mutable_random()->mutable_universal() = universal;
+  *NeuronsOf(request).mutable_random()->mutable_universal() = universal;
   const v1::Ablation random = RunAndGet(request);
   EXPECT_EQ(random.effect().neuron_count(), count);
   ASSERT_EQ(random.draws_size(), 5);
@@ -372,7 +379,7 @@ TEST_F(AnalysisTest, RefusesAnAblationWithoutNeuronsOrWithAnotherModelsCorrelati
   v1::RunAblationRequest request;
   request.set_checkpoint("models/a/checkpoints/1");
   request.set_dataset("datasets/text");
-  v1::UniversalNeurons& universal = *request.mutable_neurons()->mutable_universal();
+  v1::UniversalNeurons& universal = *NeuronsOf(request).mutable_universal();
   universal.set_correlation(correlation);
   universal.set_threshold(1.9);
   const absl::Status empty = Ablate(request).status();
@@ -381,6 +388,113 @@ TEST_F(AnalysisTest, RefusesAnAblationWithoutNeuronsOrWithAnotherModelsCorrelati
   universal.set_threshold(0.0);
   request.set_checkpoint("models/b/checkpoints/1");
   EXPECT_EQ(CodeAndReason(Ablate(request).status()), "FAILED_PRECONDITION WRONG_REFERENCE");
+}
+
+TEST_F(AnalysisTest, AblatesSeveralSetsBesideOneCleanPass) {
+  StartServer();
+  CreateTextDataset();
+  const std::string correlation = Correlate(CorrelationRequest());
+  v1::RunAblationRequest request;
+  request.set_checkpoint("models/a/checkpoints/1");
+  request.set_dataset("datasets/text");
+  for (const double threshold : {-0.1, 0.0}) {
+    v1::UniversalNeurons universal;
+    universal.set_correlation(correlation);
+    universal.set_threshold(threshold);
+    *request.add_neurons()->mutable_universal() = universal;
+    v1::RandomNeurons& random = *request.add_neurons()->mutable_random_layer_matched();
+    *random.mutable_universal() = universal;
+    random.set_draws(3);
+  }
+  const auto started = Ablate(request);
+  ASSERT_TRUE(started.ok()) << started.status();
+  const v1::Operation ended = Wait(started->name());
+  ASSERT_EQ(ended.state(), v1::OPERATION_STATE_SUCCEEDED) << ended.DebugString();
+  ASSERT_EQ(ended.results_size(), 4);
+  // One clean pass; one set, three draws, one set, three draws.
+  EXPECT_EQ(ended.progress().done_tokens(), 40 * 32 * (1 + 8));
+  // Each is what it is when asked for alone, and known by then.
+  for (int i = 0; i < 4; ++i) {
+    v1::RunAblationRequest alone = request;
+    alone.clear_neurons();
+    *alone.add_neurons() = request.neurons(i);
+    const auto known = Ablate(alone);
+    ASSERT_TRUE(known.ok()) << known.status();
+    EXPECT_EQ(known->state(), v1::OPERATION_STATE_SUCCEEDED);
+    EXPECT_EQ(known->result(), ended.results(i));
+    const v1::Ablation ablation = RunAndGet(alone);
+    EXPECT_GT(ablation.effect().kl_error(), 0);
+    EXPECT_GT(ablation.effect().loss_increase_error(), 0);
+    EXPECT_EQ(ablation.draws_size(), i % 2 == 0 ? 0 : 3);
+  }
+}
+
+TEST_F(AnalysisTest, AblatesLayerByLayer) {
+  StartServer();
+  CreateTextDataset();
+  v1::RunAblationRequest request;
+  request.set_checkpoint("models/a/checkpoints/1");
+  request.set_dataset("datasets/text");
+  for (int neuron = 0; neuron < 12; ++neuron) {
+    v1::NeuronId& id = *NeuronsOf(request).mutable_explicit_()->add_neurons();
+    id.set_layer(1);
+    id.set_neuron(neuron);
+  }
+  const v1::Ablation whole = RunAndGet(request);
+  request.set_scope(v1::ABLATION_SCOPE_PER_LAYER);
+  const v1::Ablation by_layer = RunAndGet(request);
+  EXPECT_NE(by_layer.name(), whole.name());
+  EXPECT_FALSE(by_layer.has_effect());
+  ASSERT_EQ(by_layer.layers_size(), 2);
+  EXPECT_FALSE(by_layer.layers(0).has_effect());  // absent, not 0
+  EXPECT_EQ(by_layer.layers(1).effect().neuron_count(), 12);
+  EXPECT_NEAR(by_layer.layers(1).effect().kl(), whole.effect().kl(), 1e-6);
+}
+
+TEST_F(AnalysisTest, EveryKindOfAblationIsAResultOfItsOwn) {
+  StartServer();
+  CreateTextDataset();
+  v1::RunAblationRequest request;
+  request.set_checkpoint("models/a/checkpoints/1");
+  request.set_dataset("datasets/text");
+  for (int neuron = 0; neuron < 24; ++neuron) {
+    v1::NeuronId& id = *NeuronsOf(request).mutable_explicit_()->add_neurons();
+    id.set_neuron(neuron);
+  }
+  std::set<std::string> names;
+  std::set<double> effects;
+  auto run = [&] {
+    const v1::Ablation ablation = RunAndGet(request);
+    names.insert(ablation.name());
+    effects.insert(ablation.effect().kl());
+    EXPECT_EQ(ablation.kind(), request.kind());
+  };
+  for (const v1::AblationKind kind :
+       {v1::ABLATION_KIND_ZERO, v1::ABLATION_KIND_MEAN, v1::ABLATION_KIND_RESAMPLE}) {
+    request.set_kind(kind);
+    run();
+  }
+  request.set_seed(1);  // of the positions
+  run();
+  for (const v1::AblationKind kind : {v1::ABLATION_KIND_FIXED, v1::ABLATION_KIND_THRESHOLD}) {
+    request.set_kind(kind);
+    for (const double value : {0.5, -0.1}) {
+      request.set_value(value);
+      run();
+    }
+  }
+  EXPECT_EQ(names.size(), 8);
+  EXPECT_EQ(effects.size(), 8);
+  request.set_value(std::numeric_limits<double>::infinity());
+  EXPECT_EQ(CodeAndReason(Ablate(request).status()), "INVALID_ARGUMENT INVALID_VALUE");
+  request.clear_value();
+  EXPECT_EQ(CodeAndReason(Ablate(request).status()), "INVALID_ARGUMENT INVALID_VALUE");
+  request.set_kind(v1::ABLATION_KIND_ZERO);
+  request.set_value(1);
+  EXPECT_EQ(CodeAndReason(Ablate(request).status()), "INVALID_ARGUMENT INVALID_VALUE");
+  request.clear_value();
+  request.set_kind(static_cast<v1::AblationKind>(17));
+  EXPECT_EQ(CodeAndReason(Ablate(request).status()), "INVALID_ARGUMENT INVALID_PARAMETER");
 }
 
 TEST_F(AnalysisTest, ListsResults) {

@@ -212,21 +212,23 @@ TEST_F(BadInputTest, NamesWhatIsWrongWithAnAblation) {
     return CodeAndReason(Unary(analysis(), &Stub::RunAblation, request).status());
   };
   EXPECT_EQ(refusal(), "INVALID_ARGUMENT MISSING_NEURONS");
-  request.mutable_neurons()->mutable_explicit_();
+  v1::NeuronSet& set = *request.add_neurons();
+  EXPECT_EQ(refusal(), "INVALID_ARGUMENT MISSING_NEURONS");
+  set.mutable_explicit_();
   EXPECT_EQ(refusal(), "FAILED_PRECONDITION EMPTY_NEURON_SET");
-  v1::NeuronId& neuron = *request.mutable_neurons()->mutable_explicit_()->add_neurons();
+  v1::NeuronId& neuron = *set.mutable_explicit_()->add_neurons();
   neuron.set_neuron(24);
   EXPECT_EQ(refusal(), "INVALID_ARGUMENT INVALID_NEURON");
   neuron.set_neuron(-1);
   EXPECT_EQ(refusal(), "INVALID_ARGUMENT INVALID_NEURON");
   neuron.set_neuron(3);
-  *request.mutable_neurons()->mutable_explicit_()->add_neurons() = neuron;
+  *set.mutable_explicit_()->add_neurons() = neuron;
   EXPECT_EQ(refusal(), "INVALID_ARGUMENT DUPLICATE_NEURON");
-  request.mutable_neurons()->mutable_universal()->set_correlation("correlations/none");
+  set.mutable_universal()->set_correlation("correlations/none");
   EXPECT_EQ(refusal(), "NOT_FOUND CORRELATION_NOT_FOUND");
-  request.mutable_neurons()->mutable_universal()->set_threshold(3);
+  set.mutable_universal()->set_threshold(3);
   EXPECT_EQ(refusal(), "INVALID_ARGUMENT INVALID_THRESHOLD");
-  request.mutable_neurons()->mutable_random()->set_draws(101);
+  set.mutable_random()->set_draws(101);
   EXPECT_EQ(refusal(), "INVALID_ARGUMENT INVALID_DRAWS");
 }
 

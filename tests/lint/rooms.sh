@@ -19,6 +19,7 @@ forbid RocksDB 'rocksdb/' common client server/engine server/analysis server/ten
   server/datasets server/metrics server/results server/operations server/rpc server/training server/app
 forbid 'the contract' 'homolog/' server/engine server/analysis server/tensorfiles server/checkpoints \
   server/training
+forbid 'the contract' 'homolog/' client/report
 forbid 'the server' 'server/' common client
 [ "$status" -eq 0 ] && echo "rooms: clean"
 exit "$status"

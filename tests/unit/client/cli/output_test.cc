@@ -4,7 +4,6 @@
 
 #include <sstream>
 
-#include "client/cli/csv.h"
 #include "client/cli/json.h"
 #include "homolog/v1/dataset.pb.h"
 #include "homolog/v1/dataset_service.pb.h"
@@ -13,12 +12,6 @@ namespace homolog::cli {
 namespace {
 
 using v1::Dataset;
-
-TEST(CsvTest, QuotesOnlyWhatNeedsIt) {
-  EXPECT_EQ(CsvLine({"a", "b c", ""}), "a,b c,\n");
-  EXPECT_EQ(CsvLine({"a,b", "say \"x\"", "two\nlines", "cr\r"}),
-            "\"a,b\",\"say \"\"x\"\"\",\"two\nlines\",\"cr\r\"\n");
-}
 
 TEST(TableTest, AlignsTextLeftAndNumbersRight) {
   const Table table{{{"name"}, {"count", true}, {"last"}},

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <limits>
 
-#include "client/cli/enum_text.h"
+#include "common/enum_text.h"
 #include "homolog/v1/ablation.pb.h"
 #include "homolog/v1/checkpoint.pb.h"
 

@@ -46,6 +46,17 @@ class MockConnection : public Connection {
               (override));
   MOCK_METHOD(absl::StatusOr<v1::ListAblationsResponse>, ListAblations,
               (const v1::ListAblationsRequest&), (override));
+  MOCK_METHOD(absl::StatusOr<v1::Operation>, RunStudy, (const v1::RunStudyRequest&), (override));
+  MOCK_METHOD(absl::StatusOr<v1::Study>, GetStudy, (const v1::GetStudyRequest&), (override));
+  MOCK_METHOD(absl::StatusOr<v1::ListStudiesResponse>, ListStudies, (const v1::ListStudiesRequest&),
+              (override));
+  MOCK_METHOD(absl::StatusOr<v1::Persistence>, GetPersistence, (const v1::GetPersistenceRequest&),
+              (override));
+  MOCK_METHOD(absl::StatusOr<v1::Lineage>, GetLineage, (const v1::GetLineageRequest&), (override));
+  MOCK_METHOD(absl::StatusOr<v1::FamilySet>, GetFamilySet, (const v1::GetFamilySetRequest&),
+              (override));
+  MOCK_METHOD(absl::StatusOr<v1::ListFamiliesResponse>, ListFamilies,
+              (const v1::ListFamiliesRequest&), (override));
   MOCK_METHOD(absl::StatusOr<v1::Operation>, GetOperation, (const v1::GetOperationRequest&),
               (override));
   MOCK_METHOD(absl::StatusOr<v1::ListOperationsResponse>, ListOperations,

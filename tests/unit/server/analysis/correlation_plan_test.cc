@@ -32,7 +32,8 @@ PlanRequest Request(int64_t models, int64_t memory_bytes, bool every_reference =
 
 using Covered = std::tuple<int64_t, int64_t, int64_t, int64_t>;  // models, layers
 
-// Every pair of layers of different models, and every layer with itself, is planned exactly once.
+// Every pair of layers of different models that are not known, and every layer of these with
+// itself, is planned exactly once.
 void ExpectComplete(const PlanRequest& request, const CorrelationPlan& plan) {
   std::set<Covered> covered;
   for (const PlannedPass& pass : plan.passes) {
@@ -54,13 +55,16 @@ void ExpectComplete(const PlanRequest& request, const CorrelationPlan& plan) {
     }
   }
   size_t expected = 0;
+  std::set<size_t> running;
   for (size_t a = 0; a < request.models.size(); ++a) {
-    expected += request.models[a].layers;
     if (a > 0 && !request.options.every_reference) continue;
     for (size_t b = a + 1; b < request.models.size(); ++b) {
+      if (request.options.known_pairs.count(ModelPair(a, b)) > 0) continue;
       expected += request.models[a].layers * request.models[b].layers;
+      running.insert({a, b});
     }
   }
+  for (const size_t model : running) expected += request.models[model].layers;
   EXPECT_EQ(covered.size(), expected);
 }
 
@@ -133,6 +137,30 @@ TEST(CorrelationPlanTest, HasWithinProductsNoLaterThanTheFirstThatNeedThem) {
       EXPECT_EQ(layers, 36);
     }
   }
+}
+
+TEST(CorrelationPlanTest, LeavesOutKnownPairsAndWhoIsInNoOther) {
+  const CorrelationPlan all = Planned(Request(3, int64_t{100} << 30));
+  PlanRequest request = Request(3, int64_t{100} << 30);
+  request.options.known_pairs = {{0, 1}};
+  const CorrelationPlan two_pairs = Planned(request);
+  EXPECT_EQ(two_pairs.passes[0].models, (std::vector<int64_t>{0, 1, 2}));
+  EXPECT_LT(two_pairs.multiplications, all.multiplications);
+  EXPECT_LT(two_pairs.memory_bytes, all.memory_bytes);
+  EXPECT_EQ(two_pairs.forward_multiplications, all.forward_multiplications);
+  request.options.known_pairs = {{0, 1}, {1, 2}};
+  const CorrelationPlan one_pair = Planned(request);
+  EXPECT_EQ(one_pair.passes[0].models, (std::vector<int64_t>{0, 2}));
+  EXPECT_LT(one_pair.memory_bytes, two_pairs.memory_bytes);
+  // What two models take on their own.
+  const CorrelationPlan alone = Planned(Request(2, int64_t{100} << 30));
+  EXPECT_EQ(one_pair.multiplications, alone.multiplications);
+  EXPECT_EQ(one_pair.forward_multiplications, alone.forward_multiplications);
+  EXPECT_EQ(one_pair.memory_bytes, alone.memory_bytes);
+  request.options.known_pairs = {{0, 1}, {0, 2}, {1, 2}};
+  const CorrelationPlan nothing = Planned(request);
+  EXPECT_TRUE(nothing.passes.empty());
+  EXPECT_EQ(nothing.multiplications + nothing.forward_multiplications, 0);
 }
 
 TEST(CorrelationPlanTest, SameIndexPairingTakesEqualLayersOnly) {

@@ -60,28 +60,19 @@ class FakeModel : public engine::Model {
 
   at::Tensor Hidden(const at::Tensor& tokens,
                     const engine::ForwardOptions& options) const override {
+    return RunLayers(0, tokens, at::embedding(embedding_, tokens), options);
+  }
+
+  // The state's residual stream must begin with the token ids of the batch: see RunLayers.
+  at::Tensor Resume(const engine::PassState& state,
+                    const engine::ForwardOptions& options) const override {
     const engine::ModelShape& shape = description_.shape;
-    at::Tensor hidden = at::embedding(embedding_, tokens);
-    for (int64_t layer = 0; layer < shape.layers; ++layer) {
-      auto activations = [&](const at::Tensor& table) {
-        return at::embedding(table, tokens).narrow(2, layer * shape.d_mlp, shape.d_mlp) *
-               gain_.narrow(0, 0, tokens.size(1)).unsqueeze(1);
-      };
-      auto read = [&](engine::Site site, const at::Tensor& values) {
-        if (options.tap_site != site) return;
-        if (options.tap) options.tap(layer, values);
-        if (options.destination) {
-          options.destination(layer).copy_(values.reshape({-1, shape.d_mlp}));
-        }
-      };
-      read(engine::Site::kMlpPre, activations(pre_));
-      at::Tensor post = activations(post_);
-      if (options.edit) post = options.edit(layer, post);
-      read(engine::Site::kMlpPost, post);
-      if (layer == options.last_layer) return {};
-      hidden = hidden + at::matmul(post, output_.narrow(0, layer * shape.d_mlp, shape.d_mlp));
-    }
-    return hidden;
+    const int64_t batch = state.mlp_post.size(0), positions = state.mlp_post.size(1);
+    const at::Tensor stream = state.residual.view({batch, positions, shape.d_model + 1});
+    const at::Tensor tokens = stream.select(2, shape.d_model).to(at::kLong);
+    const at::Tensor hidden =
+        stream.narrow(2, 0, shape.d_model) + Written(state.layer, state.mlp_post);
+    return RunLayers(state.layer + 1, tokens, hidden, options);
   }
 
   at::Tensor Logits(const at::Tensor& hidden) const override {
@@ -101,6 +92,42 @@ class FakeModel : public engine::Model {
   void set_unembedding(const at::Tensor& unembedding) { unembedding_ = unembedding; }
 
  private:
+  // The layers from `first` on. A state's residual stream has one column more than the model's: the
+  // token ids, which Resume needs.
+  at::Tensor RunLayers(int64_t first, const at::Tensor& tokens, at::Tensor hidden,
+                       const engine::ForwardOptions& options) const {
+    const engine::ModelShape& shape = description_.shape;
+    for (int64_t layer = first; layer < shape.layers; ++layer) {
+      auto activations = [&](const at::Tensor& table) {
+        return at::embedding(table, tokens).narrow(2, layer * shape.d_mlp, shape.d_mlp) *
+               gain_.narrow(0, 0, tokens.size(1)).unsqueeze(1);
+      };
+      auto read = [&](engine::Site site, const at::Tensor& values) {
+        if (options.tap_site != site) return;
+        if (options.tap) options.tap(layer, values);
+        if (options.destination) {
+          options.destination(layer).copy_(values.reshape({-1, shape.d_mlp}));
+        }
+      };
+      read(engine::Site::kMlpPre, activations(pre_));
+      at::Tensor post = activations(post_);
+      if (options.edit) post = options.edit(layer, post);
+      read(engine::Site::kMlpPost, post);
+      if (layer == options.last_layer) return {};
+      if (options.state_tap) {
+        const at::Tensor ids = tokens.to(at::kFloat).unsqueeze(2);
+        options.state_tap({layer, at::cat({hidden, ids}, 2).flatten(0, 1), post});
+      }
+      hidden = hidden + Written(layer, post);
+    }
+    return hidden;
+  }
+
+  at::Tensor Written(int64_t layer, const at::Tensor& post) const {
+    const int64_t d_mlp = description_.shape.d_mlp;
+    return at::matmul(post, output_.narrow(0, layer * d_mlp, d_mlp));
+  }
+
   static float At(const at::Tensor& table, int64_t row, int64_t column) {
     return table.data_ptr<float>()[row * table.size(1) + column];
   }

@@ -63,16 +63,16 @@ TEST_P(GoldenAblationTest, MatchesTransformers) {
   }
   std::sort(set.begin(), set.end());
   RunControl control;
-  const auto result = RunZeroAblation(*model, {set}, stream, control);
+  const auto result = RunAblation(*model, {set}, {}, stream, control);
   ASSERT_TRUE(result.ok()) << result.status();
 
   auto mean = [&](const char* name) { return expected[name].mean(at::kDouble).item<double>(); };
-  EXPECT_NEAR(result->clean_loss, mean("loss"), 5e-5);
-  EXPECT_NEAR(result->effects[0].ablated_loss, mean("ablated_loss"), 5e-5);
-  EXPECT_NEAR(result->effects[0].kl, mean("kl"), 5e-5);
+  EXPECT_NEAR(result->clean_loss.mean, mean("loss"), 5e-5);
+  EXPECT_NEAR(result->effects[0].ablated_loss.mean, mean("ablated_loss"), 5e-5);
+  EXPECT_NEAR(result->effects[0].kl.mean, mean("kl"), 5e-5);
   RecordProperty("ablated_loss_error",
-                 std::to_string(result->effects[0].ablated_loss - mean("ablated_loss")));
-  RecordProperty("kl_error", std::to_string(result->effects[0].kl - mean("kl")));
+                 std::to_string(result->effects[0].ablated_loss.mean - mean("ablated_loss")));
+  RecordProperty("kl_error", std::to_string(result->effects[0].kl.mean - mean("kl")));
 }
 
 INSTANTIATE_TEST_SUITE_P(Transformers, GoldenAblationTest,

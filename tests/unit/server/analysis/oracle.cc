@@ -108,36 +108,6 @@ void ExpectPair(const PairCorrelations& actual, const ExpectedPair& expected, Pa
   ExpectNeurons(actual.min_sim, expected, expected.min, pairing, tolerance);
 }
 
-// log softmax of the logits at every position, taking out `taken_out`.
-Columns LogProbabilities(const FakeModel& model, const NeuronSet& taken_out,
-                         const FakeTokens& tokens) {
-  const engine::ModelShape& shape = model.description().shape;
-  std::vector<bool> out(shape.neurons());
-  for (const int64_t neuron : taken_out) out[neuron] = true;
-  Columns all;
-  for (int64_t p = 0; p < tokens.positions(); ++p) {
-    std::vector<double> hidden(shape.d_model), logits(shape.vocabulary_size, 0.0);
-    for (int64_t i = 0; i < shape.d_model; ++i) {
-      hidden[i] = model.Embedding(tokens.id(p), i);
-      for (int64_t k = 0; k < shape.neurons(); ++k) {
-        if (out[k]) continue;
-        hidden[i] += model.Activation(engine::Site::kMlpPost, tokens.id(p),
-                                      p % tokens.sequence_length(), k) *
-                     model.Output(k, i);
-      }
-      for (int64_t v = 0; v < shape.vocabulary_size; ++v) {
-        logits[v] += hidden[i] * model.Unembedding(i, v);
-      }
-    }
-    const double largest = *std::max_element(logits.begin(), logits.end());
-    double sum = 0;
-    for (const double logit : logits) sum += std::exp(logit - largest);
-    for (double& logit : logits) logit -= largest + std::log(sum);
-    all.push_back(std::move(logits));
-  }
-  return all;
-}
-
 }  // namespace
 
 Columns ActivationColumns(const FakeModel& model, engine::Site site, const FakeTokens& tokens,
@@ -307,32 +277,6 @@ CorrelationResult ExpectCorrelationsMatchTheOracle(const FakeModel& reference,
   if (!set.ok()) return {};
   ExpectMatchesTheOracle(set->results[0], reference, partners, tokens, options, tolerance);
   return std::move(set->results[0]);
-}
-
-AblationEffect AblationByTheBook(const FakeModel& model, const NeuronSet& set,
-                                 const FakeTokens& tokens) {
-  const Columns clean = LogProbabilities(model, {}, tokens);
-  const Columns ablated = LogProbabilities(model, set, tokens);
-  AblationEffect effect;
-  effect.neuron_count = static_cast<int64_t>(set.size());
-  const auto positions = static_cast<double>(tokens.positions());
-  const auto predicted =
-      static_cast<double>(tokens.sequence_count() * (tokens.sequence_length() - 1));
-  for (int64_t p = 0; p < tokens.positions(); ++p) {
-    const std::vector<double>&log_p = clean[p], &log_q = ablated[p];
-    for (size_t v = 0; v < log_p.size(); ++v) {
-      effect.kl += std::exp(log_p[v]) * (log_p[v] - log_q[v]) / positions;
-      effect.entropy_change +=
-          (std::exp(log_p[v]) * log_p[v] - std::exp(log_q[v]) * log_q[v]) / positions;
-    }
-    if (std::max_element(log_p.begin(), log_p.end()) - log_p.begin() ==
-        std::max_element(log_q.begin(), log_q.end()) - log_q.begin()) {
-      effect.top1_agreement += 1 / positions;
-    }
-    const bool last = (p + 1) % tokens.sequence_length() == 0;
-    if (!last) effect.ablated_loss -= log_q[tokens.id(p + 1)] / predicted;
-  }
-  return effect;
 }
 
 }  // namespace homolog::analysis

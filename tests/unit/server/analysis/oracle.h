@@ -1,5 +1,5 @@
 // docs/definitions.md computed the long way, in float64: two-pass Pearson correlation,
-// activations rotated position by position, softmax by its formula. Nothing here uses the code
+// activations rotated position by position. Nothing here uses the code
 // under test, except RandomMatrix, which says what the random matrices are.
 #ifndef HOMOLOG_TESTS_UNIT_SERVER_ANALYSIS_ORACLE_H_
 #define HOMOLOG_TESTS_UNIT_SERVER_ANALYSIS_ORACLE_H_
@@ -9,7 +9,6 @@
 
 #include "distribution_oracle.h"
 #include "fake_model.h"
-#include "server/analysis/ablation.h"
 #include "server/analysis/correlation.h"
 
 namespace homolog::analysis {
@@ -41,11 +40,6 @@ CorrelationResult ExpectCorrelationsMatchTheOracle(const FakeModel& reference,
                                                    const FakeTokens& tokens,
                                                    const CorrelationOptions& options,
                                                    double tolerance = 1e-5);
-
-// ablated_loss, kl, entropy_change and top1_agreement of taking out `set`; the loss of the empty
-// set is the clean loss.
-AblationEffect AblationByTheBook(const FakeModel& model, const NeuronSet& set,
-                                 const FakeTokens& tokens);
 
 }  // namespace homolog::analysis
 

@@ -53,6 +53,39 @@ TEST_F(DecoderTest, TapsWhatTheEditMadeOfTheNeurons) {
   EXPECT_EQ(sevens, 3);
 }
 
+TEST_F(DecoderTest, ResumesFromAnyLayerAsIfItHadRunOn) {
+  for (const char* family : {"/gpt2", "/gpt_neox"}) {
+    const std::unique_ptr<Model> model =
+        homolog::testing::ReadModel(homolog::testing::GoldenFolder() + family);
+    const at::Tensor whole = model->Hidden(tokens_, {});
+    ForwardOptions options;
+    int64_t states = 0;
+    options.state_tap = [&](const PassState& state) {
+      ++states;
+      EXPECT_EQ(state.mlp_post.sizes(), at::IntArrayRef({4, 24, 192}));
+      // While the first pass is under way, and twice in one batch.
+      const at::Tensor twice = model->Resume(
+          {state.layer, state.residual.repeat({2, 1}), state.mlp_post.repeat({2, 1, 1})}, {});
+      EXPECT_LT(LargestDifference(twice.narrow(0, 0, 4), whole), 1e-5) << state.layer;
+      EXPECT_LT(LargestDifference(twice.narrow(0, 4, 4), whole), 1e-5) << state.layer;
+    };
+    EXPECT_LT(LargestDifference(model->Hidden(tokens_, options), whole), 1e-9);
+    EXPECT_EQ(states, 3);
+  }
+}
+
+TEST_F(DecoderTest, ResumesWithEditsOfTheLayersAfter) {
+  ForwardOptions edited, forked;
+  edited.edit = [](int64_t layer, const at::Tensor& post) { return layer == 0 ? post : post * 0; };
+  const at::Tensor expected = model_->Hidden(tokens_, edited);
+  at::Tensor resumed;
+  forked.state_tap = [&](const PassState& state) {
+    if (state.layer == 0) resumed = model_->Resume(state, edited);
+  };
+  model_->Hidden(tokens_, forked);
+  EXPECT_LT(LargestDifference(resumed, expected), 1e-6);
+}
+
 TEST_F(DecoderTest, LooksOnlyBack) {
   at::Tensor changed = tokens_.clone();
   changed.select(1, 20).copy_((changed.select(1, 20) + 1).remainder(101));

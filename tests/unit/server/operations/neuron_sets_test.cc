@@ -33,7 +33,9 @@ class NeuronSetsTest : public ::testing::Test {
     checkpoint_.description->shape.layers = 2;
     checkpoint_.description->shape.d_mlp = 3;
   }
-  absl::StatusOr<ResolvedNeurons> Resolve() { return ResolveNeurons(*store_, checkpoint_, set_); }
+  absl::StatusOr<ResolvedNeurons> Resolve() {
+    return NeuronSetResolver(*store_, checkpoint_).Resolve(set_);
+  }
   std::vector<analysis::NeuronSet> Sets() {
     const auto resolved = Resolve();
     EXPECT_TRUE(resolved.ok()) << resolved.status();

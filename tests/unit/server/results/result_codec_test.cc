@@ -194,6 +194,54 @@ TEST_F(ResultCodecTest, IsCompleteWithAllColumnsOnly) {
   EXPECT_TRUE(ReadComplete(*store_, "c").ok());  // there are no lists of one number
 }
 
+TEST_F(ResultCodecTest, GivesBackReferenceAndPairsAsTheyWereComputed) {
+  v1::Correlation manifest = HandMadeManifest("c");
+  homolog::testing::HandMadeSummaries(manifest);
+  manifest.set_counted_positions(30);
+  manifest.set_excluded_positions(2);
+  Put(manifest, HandMadeDetailedResult());
+  auto result = ReadReference(*store_, "c", manifest);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->counted_positions, 30);
+  EXPECT_EQ(result->excluded_positions, 2);
+  EXPECT_EQ(result->statistics.kept, 3);
+  EXPECT_TRUE(result->partners.empty());
+  for (int i = 0; i < 2; ++i) {
+    const auto pair = ReadPair(*store_, "c", manifest, i);
+    ASSERT_TRUE(pair.ok()) << pair.status();
+    EXPECT_EQ(pair->partner_dead, 1 + i);
+    EXPECT_EQ(pair->error.pairs, 64 + i);
+    EXPECT_EQ(pair->error.max_abs, 0.5 + i);
+    EXPECT_EQ(pair->error.mean_abs, 0.25 + i);
+    EXPECT_EQ(pair->distribution.kept, i == 0 ? 8 : 2);
+    EXPECT_EQ(pair->layer_similarity, i == 0 ? (std::vector<float>{0, 0.125f, 0.25f, 0.375f})
+                                             : (std::vector<float>{0, 0.125f}));
+    result->partners.push_back(*pair);
+  }
+  const std::vector<store::Blob> again = EncodeColumns(*result),
+                                 before = EncodeColumns(HandMadeDetailedResult());
+  ASSERT_EQ(again.size(), before.size());
+  for (size_t i = 0; i < before.size(); ++i) {
+    EXPECT_EQ(again[i].name, before[i].name);
+    EXPECT_EQ(again[i].bytes, before[i].bytes) << before[i].name;
+  }
+}
+
+TEST_F(ResultCodecTest, CallsAPairWithoutItsSummaryDamaged) {
+  v1::Correlation manifest = HandMadeManifest("c");
+  Put(manifest, HandMadeDetailedResult());
+  const auto expect_damaged = [&] {
+    const absl::Status status = ReadPair(*store_, "c", manifest, 1).status();
+    EXPECT_EQ(ErrorReason(status), "DAMAGED_RESULT");
+    EXPECT_THAT(std::string(status.message()), HasSubstr("summary of partner 1"));
+  };
+  expect_damaged();
+  homolog::testing::HandMadeSummaries(manifest);
+  EXPECT_TRUE(ReadPair(*store_, "c", manifest, 1).ok());
+  manifest.mutable_pairs(1)->mutable_layer_similarity()->RemoveLast();
+  expect_damaged();
+}
+
 TEST_F(ResultCodecTest, NamesAResultThatIsNotThere) {
   for (const absl::Status& status :
        {ReadCorrelation(*store_, "none").status(), ReadAblation(*store_, "none").status()}) {

@@ -114,6 +114,18 @@ inline analysis::CorrelationResult HandMadeDetailedResult() {
   return result;
 }
 
+// What servers say of every pair now.
+inline void HandMadeSummaries(v1::Correlation& manifest) {
+  for (int i = 0; i < 2; ++i) {
+    manifest.mutable_partners(i)->set_dead_neurons(1 + i);
+    v1::PairSummary& summary = *manifest.add_pairs();
+    summary.mutable_error()->set_pair_count(64 + i);
+    summary.mutable_error()->set_max_abs(0.5 + i);
+    summary.mutable_error()->set_mean_abs(0.25 + i);
+    for (int k = 0; k < 4 / (i + 1); ++k) summary.add_layer_similarity(k / 8.f);
+  }
+}
+
 inline absl::Status StoreHandMadeCorrelation(
     store::Store& store, const std::string& id,
     const analysis::CorrelationResult& result = HandMadeResult()) {

@@ -1,8 +1,8 @@
-#include "client/cli/enum_text.h"
+#include "common/enum_text.h"
 
 #include <google/protobuf/descriptor.h>
 
-namespace homolog::cli {
+namespace homolog {
 namespace {
 
 constexpr std::string_view kUnspecified = "UNSPECIFIED";
@@ -41,4 +41,4 @@ std::optional<int> EnumNumber(const google::protobuf::EnumDescriptor* type, std:
   return std::nullopt;
 }
 
-}  // namespace homolog::cli
+}  // namespace homolog

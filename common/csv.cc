@@ -1,6 +1,6 @@
-#include "client/cli/csv.h"
+#include "common/csv.h"
 
-namespace homolog::cli {
+namespace homolog {
 namespace {
 
 std::string Field(const std::string& text) {
@@ -26,4 +26,4 @@ std::string CsvLine(const std::vector<std::string>& fields) {
   return line;
 }
 
-}  // namespace homolog::cli
+}  // namespace homolog

@@ -1,8 +1,8 @@
 // Enumerators as text: SITE_MLP_POST is "mlp_post". The names come from the protos themselves.
 //
 // Thread-safety: pure functions.
-#ifndef HOMOLOG_CLIENT_CLI_ENUM_TEXT_H_
-#define HOMOLOG_CLIENT_CLI_ENUM_TEXT_H_
+#ifndef HOMOLOG_COMMON_ENUM_TEXT_H_
+#define HOMOLOG_COMMON_ENUM_TEXT_H_
 
 #include <google/protobuf/generated_enum_reflection.h>
 
@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-namespace homolog::cli {
+namespace homolog {
 
 // Text of enumerator `number` of `type`, whose enumerator 0 is {PREFIX}UNSPECIFIED; the number
 // itself where a newer server sends one that this client does not know.
@@ -26,6 +26,6 @@ std::string EnumText(Enum value) {
   return EnumText(google::protobuf::GetEnumDescriptor<Enum>(), static_cast<int>(value));
 }
 
-}  // namespace homolog::cli
+}  // namespace homolog
 
-#endif  // HOMOLOG_CLIENT_CLI_ENUM_TEXT_H_
+#endif  // HOMOLOG_COMMON_ENUM_TEXT_H_

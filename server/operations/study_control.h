@@ -1,0 +1,64 @@
+// One study's progress out of that of its parts.
+#ifndef HOMOLOG_SERVER_OPERATIONS_STUDY_CONTROL_H_
+#define HOMOLOG_SERVER_OPERATIONS_STUDY_CONTROL_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "server/analysis/run_control.h"
+
+namespace homolog::operations {
+
+// What the parts are given as their control.
+//
+// Thread-safety: as RunControl's.
+class StudyControl : public analysis::RunControl {
+ public:
+  // planned_tokens: of all parts. `study` outlives it.
+  StudyControl(analysis::RunControl& study, int64_t planned_tokens)
+      : study_(study), rest_(planned_tokens) {
+    Announce();
+  }
+
+  // A part begins, the one before has ended. label: what people call it; planned_tokens: its share
+  // of the constructor's.
+  void BeginPart(std::string label, int64_t planned_tokens) {
+    label_ = std::move(label);
+    before_ += done_;
+    done_ = 0;
+    part_ = planned_tokens;
+    rest_ -= planned_tokens;
+    Announce();
+  }
+  // The last part has ended.
+  void EndParts() { BeginPart("study", 0); }
+
+  absl::Status Check() override { return study_.Check(); }
+  void OnStage(std::string_view stage) override {
+    study_.OnStage(label_ + ": " + std::string(stage));
+  }
+  void OnTotalTokens(int64_t tokens) override {
+    part_ = tokens;
+    Announce();
+  }
+  void OnTokens(int64_t tokens) override {
+    done_ += tokens;
+    study_.OnTokens(tokens);
+  }
+
+ private:
+  void Announce() { study_.OnTotalTokens(before_ + part_ + rest_); }
+
+  analysis::RunControl& study_;
+  std::string label_;
+  int64_t before_ = 0;  // tokens of parts that have ended
+  int64_t part_ = 0;    // of the part under way, in all
+  int64_t done_ = 0;    // of the part under way, so far
+  int64_t rest_;        // of parts to come
+};
+
+}  // namespace homolog::operations
+
+#endif  // HOMOLOG_SERVER_OPERATIONS_STUDY_CONTROL_H_
