@@ -63,12 +63,15 @@ echo "homologd answers on $HOMOLOG_SERVER; its log is $demo/homologd.log"
 heading "Upload text that the models have not seen"
 "$bin/homolog" datasets create glosses --text "$demo/held-out.txt" --checkpoint "seed0/$last" \
   --max-tokens "$tokens"
+# Ablations run a model once for every set of neurons: fewer tokens do.
+"$bin/homolog" datasets create few-glosses --text "$demo/held-out.txt" --checkpoint "seed0/$last" \
+  --max-tokens 16384 > /dev/null
 
 # The whole study: every model against the two others at every step, persistence, families, lineages
 # and ablations.
 study() {
   "$bin/homolog" -o json studies run --models seed0,seed1,seed2 --steps "$steps" \
-    --dataset glosses --rotations 5 --same-index
+    --dataset glosses --ablation-dataset few-glosses --rotations 5 --same-index
 }
 # A field of the study's JSON, by Python's notation.
 field() { python3 -c "import json, sys; print(json.load(open(sys.argv[1]))$1)" "$demo/study.json"; }

@@ -118,15 +118,23 @@ bool FollowsFromACorrelation(std::string_view word) {
 
 absl::Status CheckWords(const std::vector<std::string_view>& words,
                         const NeuronSetArguments& arguments) {
-  bool is_random = false, follows = false;
+  bool is_random = false, follows = false, has_family = false;
   for (const std::string_view word : words) {
     const bool is_family = word.substr(0, kFamily.size()) == kFamily;
     if (!is_family && !FollowsFromACorrelation(word)) return NoSet(word);
     is_random = is_random || word.substr(0, 6) == "random";
     follows = follows || !is_family;
+    has_family = has_family || is_family;
   }
   if (!is_random && (arguments.draws || arguments.seed)) {
     return BadUsage("--draws and --seed go with random neurons only");
+  }
+  if (!follows && (!arguments.correlation.empty() || !arguments.thresholds.empty() ||
+                   arguments.rule != v1::UNIVERSALITY_RULE_UNSPECIFIED)) {
+    return BadUsage("--correlation, --threshold and --rule do not go with families");
+  }
+  if (!has_family && !arguments.families.empty()) {
+    return BadUsage("--families goes with family:N only");
   }
   if (follows && arguments.correlation.empty()) {
     return BadUsage("--neurons " + arguments.neurons + " needs --correlation");

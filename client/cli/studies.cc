@@ -37,6 +37,7 @@ struct RunArguments {
   std::optional<double> value;
   std::optional<int32_t> draws;
   std::optional<uint64_t> ablation_seed;
+  std::string ablation_dataset;
   bool no_wait = false;
 };
 
@@ -113,6 +114,10 @@ absl::StatusOr<v1::RunStudyRequest> RequestOf(const RunArguments& arguments) {
   if (arguments.value) ablation.set_value(*arguments.value);
   ablation.set_draws(arguments.draws.value_or(0));
   ablation.set_seed(arguments.ablation_seed.value_or(0));
+  if (!arguments.ablation_dataset.empty()) {
+    HOMOLOG_ASSIGN_OR_RETURN(*ablation.mutable_dataset(),
+                             ExpandName(kDatasets, arguments.ablation_dataset));
+  }
   return request;
 }
 
@@ -248,6 +253,8 @@ void AddAblationFlags(CLI::App* verb, RunArguments* arguments) {
   AddEnumFlag(verb, "--kind", &arguments->kind,
               "What replaces an ablated activation (default zero)");
   AddFlag(verb, "--value", &arguments->value, "Of --kind fixed and threshold: the value");
+  AddFlag(verb, "--ablation-dataset", &arguments->ablation_dataset,
+          "Data set to measure ablations on (default --dataset)");
   AddFlag(verb, "--draws", &arguments->draws, "Random sets to draw (default 5)");
   AddFlag(verb, "--ablation-seed", &arguments->ablation_seed,
           "Seed of the draws and of --kind resample (default 0)");

@@ -42,6 +42,7 @@ json ParametersJson(const v1::Study& study) {
           {"seed", parameters.seed()},
           {"precision", EnumText(parameters.precision())},
           {"excluded_token_ids", excluded},
+          {"ablation_dataset", ablation.skip() ? json() : json(ablation.dataset())},
           {"ablation_kind", ablation.skip() ? "none" : EnumText(ablation.kind())},
           {"ablation_value", ablation.has_value() ? json(ablation.value()) : json()},
           {"draws", ablation.draws()},

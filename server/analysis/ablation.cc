@@ -200,7 +200,8 @@ absl::StatusOr<AblationEffect> Effect(const EffectEstimates& estimates, const Ne
       estimates.loss_increase.Result(),  estimates.kl.Result(),
       estimates.entropy_change.Result(), estimates.top1_agreement.Result()};
   if (!std::isfinite(effect.ablated_loss.mean + effect.kl.mean + effect.entropy_change.mean)) {
-    return NonFiniteLoss(absl::StrCat("with neuron set ", number, " replaced"));
+    return NonFiniteLoss(
+        absl::StrCat("with draw or layer number ", number, " of the sets replaced"));
   }
   return effect;
 }
@@ -280,7 +281,9 @@ absl::StatusOr<AblationResult> RunAblation(const engine::Model& model,
 AblationEffect MeanEffect(const std::vector<AblationEffect>& effects) {
   AblationEffect mean;
   if (effects.empty()) return mean;
-  mean.neuron_count = effects[0].neuron_count;
+  double neurons = 0;
+  for (const AblationEffect& effect : effects) neurons += static_cast<double>(effect.neuron_count);
+  mean.neuron_count = std::llround(neurons / static_cast<double>(effects.size()));
   for (const auto estimate : kEstimates) {
     mean.*estimate = {Mean(Numbers(effects, estimate, &Estimate::mean)),
                       Mean(Numbers(effects, estimate, &Estimate::standard_error))};
@@ -291,7 +294,6 @@ AblationEffect MeanEffect(const std::vector<AblationEffect>& effects) {
 AblationEffect EffectDeviation(const std::vector<AblationEffect>& effects) {
   AblationEffect deviation;
   if (effects.empty()) return deviation;
-  deviation.neuron_count = effects[0].neuron_count;
   for (const auto estimate : kEstimates) {
     (deviation.*estimate).mean = Deviation(Numbers(effects, estimate, &Estimate::mean));
   }

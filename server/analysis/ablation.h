@@ -66,11 +66,11 @@ absl::StatusOr<AblationResult> RunAblation(const engine::Model& model,
                                            const AblationOptions& options,
                                            const TokenSequences& tokens, RunControl& control);
 
-// Of draws of a random set: every number's mean, standard errors too. neuron_count is the first
-// effect's. No effects: 0.
+// Of draws of a random set: every number's mean, standard errors too; neuron_count is rounded. No
+// effects: 0.
 AblationEffect MeanEffect(const std::vector<AblationEffect>& effects);
 // The standard deviation of every mean over draws (n - 1 in the denominator; 0 for one effect), as
-// the means of what is returned, without standard errors.
+// the means of what is returned, without standard errors and neuron_count.
 AblationEffect EffectDeviation(const std::vector<AblationEffect>& effects);
 
 }  // namespace homolog::analysis

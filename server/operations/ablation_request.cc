@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -16,7 +17,9 @@ namespace {
 
 // A change that changes a number of a result changes this.
 constexpr std::string_view kAlgorithm = "ablation/2";
-constexpr int kMostSets = 256;
+// Sets of a request, results of a request (families have one per model), and draws of all sets
+// together: neurons of every draw are held until it runs.
+constexpr int kMostSets = 256, kMostResults = 1024, kMostDrawsInAll = 1000;
 
 bool NeedsValue(v1::AblationKind kind) {
   return kind == v1::ABLATION_KIND_FIXED || kind == v1::ABLATION_KIND_THRESHOLD;
@@ -31,6 +34,16 @@ absl::Status CheckSets(const v1::RunAblationRequest& request) {
   if (request.neurons_size() > kMostSets) {
     return InvalidArgument("TOO_MANY_SETS", absl::StrCat(request.neurons_size(),
                                                          " sets of neurons; at most ", kMostSets));
+  }
+  int64_t draws = 0;
+  for (const v1::NeuronSet& set : request.neurons()) {
+    if (set.has_random()) draws += std::max(0, set.random().draws());
+    if (set.has_random_layer_matched()) draws += std::max(0, set.random_layer_matched().draws());
+  }
+  if (draws > kMostDrawsInAll) {
+    return InvalidArgument("TOO_MANY_SETS",
+                           absl::StrCat(draws, " draws in all sets; at most ", kMostDrawsInAll,
+                                        ": ask for some sets at a time"));
   }
   if (!v1::AblationScope_IsValid(request.scope())) {
     return InvalidArgument("INVALID_PARAMETER",
@@ -47,10 +60,8 @@ struct NamedTarget {
   std::vector<v1::NeuronSet> sets;
 };
 
-absl::Status AddFamily(const store::Store& store, const v1::NeuronSet& set,
+absl::Status AddFamily(const results::StoredFamilies& families, const v1::NeuronSet& set,
                        std::vector<NamedTarget>& targets) {
-  HOMOLOG_ASSIGN_OR_RETURN(const results::StoredFamilies families,
-                           results::ReadFamilies(store, set.family().families()));
   const int32_t index = set.family().family();
   if (index < 0 || index >= families.size()) {
     return InvalidArgument("INVALID_FAMILY",
@@ -77,13 +88,26 @@ absl::StatusOr<std::vector<NamedTarget>> Targets(const store::Store& store,
     targets.push_back({request.checkpoint(), {request.neurons().begin(), request.neurons().end()}});
     return targets;
   }
+  std::map<std::string, results::StoredFamilies> known;
   for (const v1::NeuronSet& set : request.neurons()) {
     if (!set.has_family()) {
       return InvalidArgument("INVALID_RESOURCE_NAME",
                              "checkpoint is empty; name models/{model}/checkpoints/{step}: only "
                              "families say by themselves where their neurons are");
     }
-    HOMOLOG_RETURN_IF_ERROR(AddFamily(store, set, targets));
+    const std::string& name = set.family().families();
+    if (known.count(name) == 0) {
+      HOMOLOG_ASSIGN_OR_RETURN(known[name], results::ReadFamilies(store, name));
+    }
+    HOMOLOG_RETURN_IF_ERROR(AddFamily(known[name], set, targets));
+  }
+  size_t results = 0;
+  for (const NamedTarget& target : targets) results += target.sets.size();
+  if (results > kMostResults) {
+    return InvalidArgument("TOO_MANY_SETS",
+                           absl::StrCat("the families have neurons of so many checkpoints that ",
+                                        results, " results would follow; at most ", kMostResults,
+                                        ": name fewer families, or one checkpoint"));
   }
   return targets;
 }

@@ -106,15 +106,16 @@ void AddRandom(const v1::RandomNeurons& random, results::RequestDigest& digest) 
 
 absl::StatusOr<const results::CorrelationColumns*> NeuronSetResolver::Columns(
     const std::string& correlation) {
-  if (const auto known = columns_.find(correlation); known != columns_.end()) return &known->second;
+  if (!correlation_.empty() && correlation == correlation_) return &columns_;
   HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kCorrelations, correlation));
   HOMOLOG_ASSIGN_OR_RETURN(const v1::Correlation manifest, results::ReadCorrelation(store_, id));
   if (manifest.reference().weights_sha256() != checkpoint_.weights_sha256) {
     return WrongReference(checkpoint_, manifest);
   }
-  HOMOLOG_ASSIGN_OR_RETURN(results::CorrelationColumns columns,
-                           results::ReadColumns(store_, id, manifest));
-  return &columns_.emplace(correlation, std::move(columns)).first->second;
+  correlation_.clear();
+  HOMOLOG_ASSIGN_OR_RETURN(columns_, results::ReadColumns(store_, id, manifest));
+  correlation_ = correlation;
+  return &columns_;
 }
 
 // Fills in `universal`'s defaults and returns its flags.
@@ -150,9 +151,14 @@ absl::StatusOr<std::vector<analysis::NeuronSet>> NeuronSetResolver::RandomSets(
 }
 
 absl::StatusOr<analysis::NeuronSet> NeuronSetResolver::FamilyMembers(
-    const v1::FamilyNeurons& family) const {
-  HOMOLOG_ASSIGN_OR_RETURN(const results::StoredFamilies families,
-                           results::ReadFamilies(store_, family.families()));
+    const v1::FamilyNeurons& family) {
+  auto known = families_.find(family.families());
+  if (known == families_.end()) {
+    HOMOLOG_ASSIGN_OR_RETURN(results::StoredFamilies read,
+                             results::ReadFamilies(store_, family.families()));
+    known = families_.emplace(family.families(), std::move(read)).first;
+  }
+  const results::StoredFamilies& families = known->second;
   const v1::FamilySet& manifest = families.manifest;
   int32_t place = 0;
   while (place < manifest.checkpoints_size() &&

@@ -12,6 +12,7 @@
 #include "homolog/v1/ablation.pb.h"
 #include "server/analysis/neuron_set.h"
 #include "server/checkpoints/registry.h"
+#include "server/results/families.h"
 #include "server/results/request_digest.h"
 #include "server/results/result_codec.h"
 #include "server/store/store.h"
@@ -24,7 +25,8 @@ struct ResolvedNeurons {
   std::vector<analysis::NeuronSet> sets;
 };
 
-// The sets of one checkpoint. Correlations that several sets go by are read once.
+// The sets of one checkpoint. A correlation that one set after the other goes by
+// is read once.
 class NeuronSetResolver {
  public:
   // Both outlive the resolver.
@@ -40,11 +42,14 @@ class NeuronSetResolver {
   absl::StatusOr<std::vector<bool>> UniversalFlags(v1::UniversalNeurons& universal);
   absl::StatusOr<std::vector<analysis::NeuronSet>> RandomSets(v1::RandomNeurons& random,
                                                               bool layer_matched);
-  absl::StatusOr<analysis::NeuronSet> FamilyMembers(const v1::FamilyNeurons& family) const;
+  absl::StatusOr<analysis::NeuronSet> FamilyMembers(const v1::FamilyNeurons& family);
 
   const store::Store& store_;
   const checkpoints::CheckpointInfo& checkpoint_;
-  std::map<std::string, results::CorrelationColumns> columns_;  // by correlation
+  // Of the last correlation, which the next set often goes by, too.
+  std::string correlation_;
+  results::CorrelationColumns columns_;
+  std::map<std::string, results::StoredFamilies> families_;  // by name
 };
 
 // Adds all that determines the sets.

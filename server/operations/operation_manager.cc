@@ -399,6 +399,12 @@ absl::Status OperationManager::Resume(const JobFactory& factory) {
       active_[name] = active;
     }
     absl::Status status = job.status();
+    // Under another name the result would not be the one that was promised.
+    if (status.ok() && !HasResults(active->operation(), *job)) {
+      status = FailedPrecondition("INPUTS_CHANGED",
+                                  "checkpoints, the data set or this server's algorithms are not "
+                                  "what they were when it was asked for; ask again");
+    }
     // Beyond the queue's limit, if need be: it was accepted.
     if (status.ok()) status = worker_->PostAccepted(Task(*std::move(job), active));
     if (!status.ok()) End(active, Annotate(status, "after a restart"));

@@ -31,7 +31,7 @@ absl::StatusOr<double> DeviceRate(const AnalysisContext& context, const StudyInp
 absl::Status Run(const AnalysisContext& context, const StudyInputs& inputs,
                  const std::string& operation, analysis::RunControl& control) {
   // A former process may have stored the result and died before it said so.
-  if (results::ReadStudy(*context.store, inputs.study.name()).ok()) return absl::OkStatus();
+  if (results::ReadCompleteStudy(*context.store, inputs.study.name()).ok()) return absl::OkStatus();
   control.OnStage("planning");
   HOMOLOG_ASSIGN_OR_RETURN(const double rate, DeviceRate(context, inputs));
   HOMOLOG_ASSIGN_OR_RETURN(const StudyWork work, PlanStudy(context, inputs, rate));

@@ -19,6 +19,8 @@ namespace {
 // A change that changes a number of a study, and not of its parts, changes this.
 constexpr std::string_view kAlgorithm = "study/1";
 constexpr int kMostModels = 32, kMostSteps = 256, kMostCheckpoints = 1024, kMostThresholds = 16;
+// Checkpoints times thresholds: what a study lists of each must fit a message.
+constexpr int kMostClassifications = 4096;
 constexpr int kDefaultDraws = 5, kMostDraws = 100;
 constexpr double kPublishedThresholds[] = {0.4, 0.5, 0.6};
 
@@ -85,6 +87,13 @@ absl::Status ReadThresholds(const v1::RunStudyRequest& request, v1::Study& study
         "INVALID_THRESHOLD",
         absl::StrCat(thresholds.size(), " thresholds; at most ", kMostThresholds));
   }
+  const int checkpoints = study.models_size() * study.steps_size();
+  if (checkpoints * thresholds.size() > kMostClassifications) {
+    return InvalidArgument(
+        "INVALID_THRESHOLD",
+        absl::StrCat(thresholds.size(), " thresholds of ", checkpoints, " checkpoints; at most ",
+                     kMostClassifications / checkpoints, " thresholds of so many checkpoints"));
+  }
   for (int i = 0; i < thresholds.size(); ++i) {
     HOMOLOG_RETURN_IF_ERROR(results::CheckThreshold(thresholds[i]).status());
     if (i > 0 && thresholds[i] <= thresholds[i - 1]) {
@@ -127,7 +136,7 @@ absl::Status ReadAblation(const v1::RunStudyRequest& request, StudyInputs& input
   return absl::OkStatus();
 }
 
-absl::Status CheckDataset(const v1::Dataset& dataset, bool ablates) {
+absl::Status CheckLength(const v1::Dataset& dataset, bool ablates) {
   if (dataset.sequence_count() >= 1 && (dataset.sequence_length() >= 2 || !ablates)) {
     return absl::OkStatus();
   }
@@ -136,6 +145,24 @@ absl::Status CheckDataset(const v1::Dataset& dataset, bool ablates) {
       absl::StrCat(dataset.name(), " has ", dataset.sequence_count(), " sequences of ",
                    dataset.sequence_length(),
                    " tokens; a study needs at least 1, of at least 2 tokens where it ablates"));
+}
+
+// The data sets, with what the study says of them.
+absl::Status ReadDatasets(const AnalysisContext& context, const v1::RunStudyRequest& request,
+                          StudyInputs& inputs) {
+  v1::Study& study = inputs.study;
+  HOMOLOG_ASSIGN_OR_RETURN(inputs.dataset, ReadDataset(*context.store, request.dataset()));
+  HOMOLOG_RETURN_IF_ERROR(CheckLength(inputs.dataset, /*ablates=*/false));
+  study.set_dataset(inputs.dataset.name());
+  study.set_dataset_sha256(inputs.dataset.sha256());
+  study.set_sequence_length(inputs.dataset.sequence_length());
+  study.set_sequence_count(inputs.dataset.sequence_count());
+  study.set_token_count(inputs.dataset.token_count());
+  if (study.ablation().skip()) return absl::OkStatus();
+  if (study.ablation().dataset().empty()) study.mutable_ablation()->set_dataset(request.dataset());
+  HOMOLOG_ASSIGN_OR_RETURN(inputs.ablation_dataset,
+                           ReadDataset(*context.store, study.ablation().dataset()));
+  return CheckLength(inputs.ablation_dataset, /*ablates=*/true);
 }
 
 // Everything that is missing, in one message.
@@ -224,6 +251,34 @@ void AddCheckpoints(StudyInputs& inputs) {
   }
 }
 
+// A neuron keeps its place over a model's training.
+absl::Status CheckSteadyShapes(const StudyInputs& inputs) {
+  for (const std::vector<checkpoints::CheckpointInfo>& of_model : inputs.checkpoints) {
+    const engine::ModelShape& first = of_model[0].description->shape;
+    for (const checkpoints::CheckpointInfo& checkpoint : of_model) {
+      const engine::ModelShape& shape = checkpoint.description->shape;
+      if (shape.layers == first.layers && shape.d_mlp == first.d_mlp) continue;
+      return InvalidArgument(
+          "SHAPE_MISMATCH",
+          absl::StrCat("all steps of a model must have equal shapes: ", of_model[0].name.ToString(),
+                       " has ", first.layers, " layers of ", first.d_mlp, " neurons, ",
+                       checkpoint.name.ToString(), " has ", shape.layers, " of ", shape.d_mlp));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// The correlations have done so for the study's data set.
+absl::Status CheckAblationDataset(const AnalysisContext& context, const StudyInputs& inputs) {
+  if (inputs.study.ablation().skip()) return absl::OkStatus();
+  for (const std::vector<checkpoints::CheckpointInfo>& of_model : inputs.checkpoints) {
+    for (const checkpoints::CheckpointInfo& checkpoint : of_model) {
+      HOMOLOG_RETURN_IF_ERROR(CheckFits(context, checkpoint, inputs.ablation_dataset));
+    }
+  }
+  return absl::OkStatus();
+}
+
 std::string StudyId(const StudyInputs& inputs) {
   const v1::Study& study = inputs.study;
   results::RequestDigest digest(kAlgorithm);
@@ -241,6 +296,7 @@ std::string StudyId(const StudyInputs& inputs) {
   const v1::StudyAblation& ablation = study.ablation();
   if (ablation.skip()) return digest.Finish();
   digest.Add("ablation", v1::AblationKind_Name(ablation.kind()))
+      .Add("ablation_dataset", inputs.ablation_dataset.sha256())
       .Add("draws", static_cast<int64_t>(ablation.draws()))
       .Add("seed", static_cast<uint64_t>(ablation.seed()));
   if (ablation.has_value()) digest.Add("value", ablation.value());
@@ -308,7 +364,8 @@ absl::StatusOr<StudyInputs> ValidateStudy(const AnalysisContext& context,
   HOMOLOG_RETURN_IF_ERROR(results::RuleOf(request.rule()).status());
   study.set_rule(request.rule() == v1::UNIVERSALITY_RULE_UNSPECIFIED ? v1::UNIVERSALITY_RULE_MEAN
                                                                      : request.rule());
-  if (request.parameters().pairing() > v1::PAIRING_BEST) {
+  if (request.parameters().pairing() != v1::PAIRING_UNSPECIFIED &&
+      request.parameters().pairing() != v1::PAIRING_BEST) {
     return InvalidArgument("INVALID_PAIRING",
                            "a study pairs each neuron with its best partner; leave "
                            "parameters.pairing out and set same_index for the other pairing "
@@ -316,17 +373,13 @@ absl::StatusOr<StudyInputs> ValidateStudy(const AnalysisContext& context,
   }
   HOMOLOG_RETURN_IF_ERROR(ReadAblation(request, inputs));
   HOMOLOG_RETURN_IF_ERROR(CheckSteps(context, study));
-  HOMOLOG_ASSIGN_OR_RETURN(inputs.dataset, ReadDataset(*context.store, request.dataset()));
-  HOMOLOG_RETURN_IF_ERROR(CheckDataset(inputs.dataset, !study.ablation().skip()));
-  study.set_dataset(inputs.dataset.name());
-  study.set_dataset_sha256(inputs.dataset.sha256());
-  study.set_sequence_length(inputs.dataset.sequence_length());
-  study.set_sequence_count(inputs.dataset.sequence_count());
-  study.set_token_count(inputs.dataset.token_count());
+  HOMOLOG_RETURN_IF_ERROR(ReadDatasets(context, request, inputs));
   *study.mutable_parameters() = request.parameters();
   study.set_same_index(request.same_index());
   HOMOLOG_RETURN_IF_ERROR(AddCorrelations(context, inputs));
   AddCheckpoints(inputs);
+  HOMOLOG_RETURN_IF_ERROR(CheckSteadyShapes(inputs));
+  HOMOLOG_RETURN_IF_ERROR(CheckAblationDataset(context, inputs));
   study.set_name(FormatName(kStudies, StudyId(inputs)));
   return inputs;
 }

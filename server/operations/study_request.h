@@ -20,7 +20,8 @@ namespace homolog::operations {
 struct StudyInputs {
   // What is asked, complete: models, steps, checkpoints, parameters; no parts.
   v1::Study study;
-  v1::Dataset dataset;
+  v1::Dataset dataset;                                                // of the correlations
+  v1::Dataset ablation_dataset;                                       // often the same
   std::vector<std::vector<checkpoints::CheckpointInfo>> checkpoints;  // [model, step]
   // All models, each the reference in turn.
   std::vector<CorrelationInputs> by_step;

@@ -60,6 +60,7 @@ class StudyRun {
     for (size_t model = 0; model < universal_.size(); ++model) {
       std::vector<std::vector<int32_t>>& of_model = kept.emplace_back();
       for (const auto& by_step : universal_[model]) {
+        HOMOLOG_RETURN_IF_ERROR(control_.Check());
         of_model.push_back(analysis::KeptCounts(by_step, Shape(model).layers));
       }
     }
@@ -155,7 +156,7 @@ class StudyRun {
   absl::Status Ablate(size_t model, size_t step) {
     const std::string name = inputs_.checkpoints[model][step].name.ToShortString();
     control_.BeginPart(absl::StrCat(StepLabel(step), ", ", name), work_.ablations[model][step]);
-    AblationInputs ablations{inputs_.dataset, inputs_.method, {}};
+    AblationInputs ablations{inputs_.ablation_dataset, inputs_.method, {}};
     AblationTarget& target = ablations.targets.emplace_back();
     target.checkpoint = inputs_.checkpoints[model][step];
     NeuronSetResolver resolver(*context_.store, target.checkpoint);
@@ -176,7 +177,7 @@ class StudyRun {
         continue;
       }
       HOMOLOG_RETURN_IF_ERROR(neurons.status());
-      std::string id = AblationId(target.checkpoint, inputs_.dataset, inputs_.method,
+      std::string id = AblationId(target.checkpoint, inputs_.ablation_dataset, inputs_.method,
                                   neurons->request, wanted.scope);
       part.set_ablation(FormatName(kAblations, id));
       target.sets.push_back({*std::move(neurons), wanted.scope, std::move(id)});

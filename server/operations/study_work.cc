@@ -33,8 +33,8 @@ class Planner {
     int64_t sets = 0;
     for (const StudyAblationRequest& ablation : AblationsOf(inputs_, model, step)) {
       ++plan_.ablations;
-      const std::string id =
-          AblationId(checkpoint, inputs_.dataset, inputs_.method, ablation.neurons, ablation.scope);
+      const std::string id = AblationId(checkpoint, inputs_.ablation_dataset, inputs_.method,
+                                        ablation.neurons, ablation.scope);
       if (results::ReadAblation(*context_.store, id).ok()) {
         ++plan_.stored_ablations;
         continue;
@@ -45,7 +45,7 @@ class Planner {
           MeasuredSets(ablation.scope, shape.layers, random ? inputs_.study.ablation().draws() : 1);
     }
     if (sets == 0) return 0;
-    const v1::Dataset& dataset = inputs_.dataset;
+    const v1::Dataset& dataset = inputs_.ablation_dataset;
     const int64_t tokens =
         analysis::AblationPositions(shape, inputs_.method.options().kind, sets,
                                     dataset.sequence_count(), dataset.sequence_length());

@@ -18,6 +18,8 @@ namespace {
 
 constexpr char kEnds[] = "ends", kMembers[] = "members", kMeanExcess[] = "mean_excess";
 constexpr int kDefaultPage = 100, kLargestPage = 1000;
+// A page stays below the 4 MiB that clients of gRPC take; a member is some 60 bytes.
+constexpr size_t kPageBytes = 3 << 20, kMostMembers = 10000;
 
 template <typename T>
 absl::StatusOr<std::vector<T>> ReadNumbers(const store::Store& store, const std::string& id,
@@ -83,13 +85,14 @@ void WriteFamily(const StoredFamilies& families, int32_t index, v1::NeuronFamily
   out.set_mean_excess(families.mean_excess[index]);
   std::set<int32_t> models;
   for (const analysis::FamilyNeuron& neuron : families.Members(index)) {
+    models.insert(neuron.model);
+    if (static_cast<size_t>(out.members_size()) == kMostMembers) continue;
     const v1::ResultCheckpoint& checkpoint = families.manifest.checkpoints(neuron.model);
     const auto d_mlp = static_cast<int32_t>(checkpoint.shape().d_mlp());
     v1::FamilyMember& member = *out.add_members();
     member.set_checkpoint(checkpoint.name());
     member.set_layer(neuron.neuron / d_mlp);
     member.set_neuron(neuron.neuron % d_mlp);
-    models.insert(neuron.model);
   }
   out.set_model_count(static_cast<int32_t>(models.size()));
 }
@@ -171,9 +174,17 @@ absl::StatusOr<v1::ListFamiliesResponse> ListFamilies(const store::Store& store,
   const std::vector<int32_t> found = FamiliesWith(families, member);
   v1::ListFamiliesResponse response;
   response.set_total_size(static_cast<int64_t>(found.size()));
-  const auto end = std::min<int64_t>(first + page_size, static_cast<int64_t>(found.size()));
+  auto end = std::min<int64_t>(first + page_size, static_cast<int64_t>(found.size()));
+  size_t bytes = 0;
   for (int64_t i = first; i < end; ++i) {
-    WriteFamily(families, found[static_cast<size_t>(i)], *response.add_families());
+    v1::NeuronFamily family;
+    WriteFamily(families, found[static_cast<size_t>(i)], family);
+    bytes += family.ByteSizeLong();
+    if (bytes > kPageBytes && i > first) {
+      end = i;
+      break;
+    }
+    *response.add_families() = std::move(family);
   }
   if (end < static_cast<int64_t>(found.size())) {
     response.set_next_page_token(OffsetToken(listing, end));

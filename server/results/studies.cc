@@ -9,6 +9,7 @@
 #include "common/error.h"
 #include "common/resource_names.h"
 #include "server/analysis/universality.h"
+#include "server/results/families.h"
 #include "server/results/manifest.h"
 #include "server/results/neuron_request.h"
 #include "server/results/packed.h"
@@ -90,6 +91,7 @@ class LineageWalk {
   absl::StatusOr<analysis::CorrelationResult> Row(const std::string& correlation,
                                                   int64_t flat) const {
     constexpr ColumnGroup kGroups[] = {ColumnGroup::kCorrelations};
+    if (correlation.empty()) return Damaged(study_.name(), "it lacks a correlation");
     HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kCorrelations, correlation));
     HOMOLOG_ASSIGN_OR_RETURN(const v1::Correlation manifest, ReadCorrelation(store_, id));
     return ReadRows(store_, id, manifest, kGroups, {flat, 1});
@@ -154,6 +156,32 @@ absl::StatusOr<v1::Study> ReadStudy(const store::Store& store, const std::string
   return study;
 }
 
+absl::StatusOr<v1::Study> ReadCompleteStudy(const store::Store& store, const std::string& name) {
+  HOMOLOG_ASSIGN_OR_RETURN(v1::Study study, ReadStudy(store, name));
+  HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kStudies, name));
+  for (int model = 0; model < study.models_size(); ++model) {
+    for (int threshold = 0; threshold < study.thresholds_size(); ++threshold) {
+      if (!store.GetBlobSize(kStudies, id, KeptBlob(model, threshold)).ok()) {
+        return Damaged(name, absl::StrCat(KeptBlob(model, threshold), " is missing"));
+      }
+    }
+  }
+  for (const v1::StudyCorrelation& part : study.parts().correlations()) {
+    HOMOLOG_ASSIGN_OR_RETURN(const std::string part_id,
+                             ParseName(kCorrelations, part.correlation()));
+    HOMOLOG_RETURN_IF_ERROR(ReadCorrelation(store, part_id).status());
+  }
+  for (const v1::StudyAblationPart& part : study.parts().ablations()) {
+    if (part.ablation().empty()) continue;
+    HOMOLOG_ASSIGN_OR_RETURN(const std::string part_id, ParseName(kAblations, part.ablation()));
+    HOMOLOG_RETURN_IF_ERROR(ReadAblation(store, part_id).status());
+  }
+  for (const v1::StudyFamilies& part : study.parts().families()) {
+    HOMOLOG_RETURN_IF_ERROR(ReadFamilies(store, part.families()).status());
+  }
+  return study;
+}
+
 void Abridge(v1::Study& study) {
   study.clear_parts();
   study.clear_emergence();
@@ -170,14 +198,17 @@ absl::StatusOr<v1::Persistence> GetPersistence(const store::Store& store,
   HOMOLOG_ASSIGN_OR_RETURN(const int place, PlaceOf(study.thresholds(), threshold, "threshold",
                                                     "INVALID_THRESHOLD", study.name()));
   HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kStudies, study.name()));
-  HOMOLOG_ASSIGN_OR_RETURN(const std::string bytes,
-                           store.GetBlob(kStudies, id, KeptBlob(model, place)));
-  const auto kept = Unpack<int32_t>(bytes);
+  const absl::StatusOr<std::string> bytes = store.GetBlob(kStudies, id, KeptBlob(model, place));
+  if (absl::IsNotFound(bytes.status())) {
+    return Damaged(study.name(), absl::StrCat(KeptBlob(model, place), " is missing"));
+  }
+  HOMOLOG_RETURN_IF_ERROR(bytes.status());
+  const auto kept = Unpack<int32_t>(*bytes);
   const int64_t layers = study.checkpoints(model * study.steps_size()).shape().layers();
   if (!kept ||
       static_cast<int64_t>(kept->size()) != layers * study.steps_size() * study.steps_size()) {
     return Damaged(study.name(),
-                   absl::StrCat(KeptBlob(model, place), " has ", bytes.size(), " bytes"));
+                   absl::StrCat(KeptBlob(model, place), " has ", bytes->size(), " bytes"));
   }
   v1::Persistence persistence;
   persistence.set_model(request.model());

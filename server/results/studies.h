@@ -26,6 +26,9 @@ absl::Status PutStudy(store::Store& store, const v1::Study& study,
 // `name` (studies/{study}). NOT_FOUND (reason STUDY_NOT_FOUND), DATA_LOSS (reason DAMAGED_RESULT).
 absl::StatusOr<v1::Study> ReadStudy(const store::Store& store, const std::string& name);
 
+// The same of a study whose parts are all there; DATA_LOSS else, too.
+absl::StatusOr<v1::Study> ReadCompleteStudy(const store::Store& store, const std::string& name);
+
 // The study as a listing shows it: without what grows with models and steps.
 void Abridge(v1::Study& study);
 

@@ -65,7 +65,7 @@ absl::StatusOr<Response> ListManifests(const store::Store& store, std::string_vi
 absl::StatusOr<std::string> OperationOfResult(const store::Store& store, std::string_view kind,
                                               const std::string& name) {
   if (kind == operations::kStudyKind) {
-    HOMOLOG_ASSIGN_OR_RETURN(const v1::Study result, results::ReadStudy(store, name));
+    HOMOLOG_ASSIGN_OR_RETURN(const v1::Study result, results::ReadCompleteStudy(store, name));
     return result.operation();
   }
   if (kind == operations::kAblationKind) {

@@ -78,6 +78,12 @@ absl::StatusOr<std::vector<double>> Ours(const engine::Model& model,
   return kl;
 }
 
+double Mean(const std::vector<double>& values) {
+  double sum = 0;
+  for (const double value : values) sum += value;
+  return sum / static_cast<double>(values.size());
+}
+
 double LargestDifference(const std::vector<double>& a, const std::vector<double>& b) {
   double largest = 0;
   for (size_t i = 0; i < a.size(); ++i) largest = std::max(largest, std::abs(a[i] - b[i]));
@@ -119,6 +125,7 @@ absl::StatusOr<Report> Measure(const Flags& flags, const CommonFlags& common) {
                          {"shared_clean_seconds", Summarise(shared).median},
                          {"ratio", Summarise(scratch).median / median},
                          {"shared_clean_ratio", Summarise(shared).median / median},
+                         {"mean_kl", Mean(ours_kl)},
                          {"max_difference", LargestDifference(ours_kl, scratch_kl)}});
   return report;
 }

@@ -493,6 +493,11 @@ TEST_F(AnalysisTest, EveryKindOfAblationIsAResultOfItsOwn) {
   request.set_value(1);
   EXPECT_EQ(CodeAndReason(Ablate(request).status()), "INVALID_ARGUMENT INVALID_VALUE");
   request.clear_value();
+  for (int i = 0; i < 11; ++i) request.add_neurons()->mutable_random()->set_draws(100);
+  EXPECT_EQ(CodeAndReason(Ablate(request).status()), "INVALID_ARGUMENT TOO_MANY_SETS");
+  for (int i = 0; i < 256; ++i) request.add_neurons()->mutable_random();
+  EXPECT_EQ(CodeAndReason(Ablate(request).status()), "INVALID_ARGUMENT TOO_MANY_SETS");
+  request.mutable_neurons()->DeleteSubrange(1, request.neurons_size() - 1);
   request.set_kind(static_cast<v1::AblationKind>(17));
   EXPECT_EQ(CodeAndReason(Ablate(request).status()), "INVALID_ARGUMENT INVALID_PARAMETER");
 }

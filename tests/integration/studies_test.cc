@@ -1,5 +1,6 @@
 // Studies through a server: all parts, only what is missing, and what is refused.
 #include <chrono>
+#include <filesystem>
 #include <map>
 #include <set>
 #include <stdexcept>
@@ -245,6 +246,30 @@ TEST_F(StudiesTest, SaysWhyASetIsAbsent) {
   EXPECT_EQ(absent, 2 * (1 + 5));
 }
 
+TEST_F(StudiesTest, MeasuresAblationsOnTheirOwnDataSet) {
+  Start();
+  v1::DatasetSpec spec;
+  spec.set_dataset_id("short");
+  spec.set_checkpoint("models/a/checkpoints/1");
+  spec.set_sequence_length(16);
+  spec.set_max_tokens(96);
+  const v1::Dataset few = ValueOf(CreateDataset(spec, SampleText(500)));
+  v1::RunStudyRequest request = Question({"a", "b"}, {"1"}, {0.0});
+  request.mutable_ablation()->set_dataset(few.name());
+  const v1::Study study = Get(Run(request));
+  EXPECT_EQ(study.dataset(), "datasets/text");
+  for (const v1::StudyAblationPart& part : study.parts().ablations()) {
+    if (part.ablation().empty()) continue;
+    EXPECT_EQ(Ablation(part.ablation()).dataset(), few.name());
+    EXPECT_EQ(Ablation(part.ablation()).predicted_positions(),
+              few.sequence_count() * (few.sequence_length() - 1));
+  }
+  request.mutable_ablation()->clear_dataset();
+  EXPECT_NE(Get(Run(request)).name(), study.name());
+  request.mutable_ablation()->set_dataset("datasets/none");
+  EXPECT_EQ(Refusal(request), "NOT_FOUND DATASET_NOT_FOUND");
+}
+
 TEST_F(StudiesTest, AskedAgainComesFromTheStore) {
   Start();
   const v1::RunStudyRequest request = Question({"a", "b"}, {"1", "2"}, {0.0});
@@ -350,6 +375,8 @@ TEST_F(StudiesTest, RefusesWhatIsNoStudy) {
   EXPECT_EQ(refusal([](R r) { r.set_main_threshold(0.6); }), "INVALID_ARGUMENT INVALID_THRESHOLD");
   EXPECT_EQ(refusal([](R r) { r.set_rule(static_cast<v1::UniversalityRule>(9)); }),
             "INVALID_ARGUMENT INVALID_RULE");
+  EXPECT_EQ(refusal([](R r) { r.mutable_parameters()->set_pairing(static_cast<v1::Pairing>(-1)); }),
+            "INVALID_ARGUMENT INVALID_PAIRING");
   EXPECT_EQ(refusal([](R r) { r.mutable_parameters()->set_pairing(v1::PAIRING_SAME_INDEX); }),
             "INVALID_ARGUMENT INVALID_PAIRING");
   EXPECT_EQ(refusal([](R r) { r.mutable_ablation()->set_draws(101); }),
@@ -362,6 +389,18 @@ TEST_F(StudiesTest, RefusesWhatIsNoStudy) {
               r.set_same_index(true);
             }),
             "INVALID_ARGUMENT SHAPE_MISMATCH");
+}
+
+TEST_F(StudiesTest, RefusesAModelThatChangesItsShape) {
+  std::filesystem::copy(repository() / "small" / "1", repository() / "b" / "3",
+                        std::filesystem::copy_options::recursive);
+  std::filesystem::copy(repository() / "a" / "1", repository() / "a" / "3",
+                        std::filesystem::copy_options::recursive);
+  Start();
+  EXPECT_EQ(Refusal(Question({"a", "b"}, {"1", "3"}, {0.5})), "INVALID_ARGUMENT SHAPE_MISMATCH");
+  // Models of different sizes are fine.
+  const v1::Study study = Get(Run(Question({"a", "small"}, {"1"}, {0.0})));
+  EXPECT_NE(study.checkpoints(0).shape().d_mlp(), study.checkpoints(1).shape().d_mlp());
 }
 
 TEST_F(StudiesTest, NamesEveryModelThatLacksAStep) {

@@ -47,8 +47,19 @@ Homolog.ablationPlates = (() => {
     ];
   }
 
+  // The means of one set with an empty one wherever a panel has none: the line breaks there.
+  function withGaps(means, metric, { keyOf, x }) {
+    return [...d3.group(means, keyOf).values()].flatMap((panel) =>
+      x.values.map(
+        (value) =>
+          panel.find((row) => row[x.name] === value) ??
+          { ...panel[0], [x.name]: value, [metric]: NaN },
+      ),
+    );
+  }
+
   // Marks of one set, `shift` pixels aside; models are `step` pixels apart.
-  function setMarks(rows, means, metric, place, { stroke, shift, step }) {
+  function setMarks(rows, means, metric, layout, { place, stroke, shift, step }) {
     const models = data.present(study.models, rows, "model");
     const points = models.flatMap((model, i) => {
       const dx = shift + (i - (models.length - 1) / 2) * step;
@@ -57,7 +68,8 @@ Homolog.ablationPlates = (() => {
     });
     const mean = { ...place, y: metric, dx: shift };
     const dots = models.length > 1 ? [Plot.dot(means, { ...mean, r: 3, fill: stroke })] : [];
-    return [Plot.line(means, { ...mean, stroke, strokeWidth: 2 }), ...points, ...dots];
+    const line = withGaps(means, metric, layout);
+    return [Plot.line(line, { ...mean, stroke, strokeWidth: 2 }), ...points, ...dots];
   }
 
   // Sets and models stand beside one another, within the room that one x has.
@@ -71,7 +83,8 @@ Homolog.ablationPlates = (() => {
   }
 
   // Panels by `keyOf` over `x` (steppedX or layeredX) for one measure.
-  function plate(rows, metric, width, { keys, keyOf, title, x, height, minWidth }) {
+  function plate(rows, metric, width, layout) {
+    const { keys, keyOf, title, x, height, minWidth } = layout;
     const sets = setsIn(rows);
     const means = data.meanOverModels(rows, ["set", "step", "threshold", x.name], metric.name);
     const panel = grid(keys, { width, title, height, minWidth, margin: { left: 68 } });
@@ -80,7 +93,7 @@ Homolog.ablationPlates = (() => {
     const sideways = sidewaysOf(sets, panel.panelWidth / x.values.length);
     const of = (all, set) => all.filter((row) => row.set === set);
     const marks = sets.flatMap((set, i) =>
-      setMarks(of(rows, set), of(means, set), metric.name, place, sideways[i]),
+      setMarks(of(rows, set), of(means, set), metric.name, layout, { place, ...sideways[i] }),
     );
     const tips = { ...place, y: metric.name, title: pointTitle(metric) };
     return Plot.plot({

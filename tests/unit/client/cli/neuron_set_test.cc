@@ -92,6 +92,13 @@ TEST(NeuronSetTest, RefusesAFamilyOfNoFamilies) {
   NeuronSetArguments arguments = Arguments("family:x");
   arguments.families = "f";
   EXPECT_FALSE(ParseNeuronSets(arguments).ok());
+  arguments.neurons = "family:1";
+  EXPECT_TRUE(ParseNeuronSets(arguments).ok());
+  arguments.thresholds = {0.5};
+  EXPECT_FALSE(ParseNeuronSets(arguments).ok());
+  arguments = Arguments("universal", "c");
+  arguments.families = "f";
+  EXPECT_FALSE(ParseNeuronSets(arguments).ok());
 }
 
 TEST(NeuronSetTest, IsShownAsItIsTyped) {

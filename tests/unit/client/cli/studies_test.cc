@@ -130,6 +130,7 @@ TEST_F(StudiesCommandTest, RunSendsWhatIsTyped) {
     EXPECT_EQ(request.ablation().value(), 0.25);
     EXPECT_EQ(request.ablation().draws(), 7);
     EXPECT_EQ(request.ablation().seed(), 9u);
+    EXPECT_EQ(request.ablation().dataset(), "datasets/e");
     return operation;
   });
   EXPECT_EQ(Run({"studies",
@@ -154,7 +155,9 @@ TEST_F(StudiesCommandTest, RunSendsWhatIsTyped) {
                  "--draws",
                  "7",
                  "--ablation-seed",
-                 "9"}),
+                 "9",
+                 "--ablation-dataset",
+                 "e"}),
             0)
       << err_.str();
 }

@@ -359,14 +359,30 @@ TEST_F(OperationManagerTest, ResumesMoreThanTheQueueHoldsNow) {
   Stop();
   Start(/*queue_limit=*/1);
   release_ = true;
-  ASSERT_TRUE(manager_
-                  ->Resume([&](std::string_view, const std::string&) -> absl::StatusOr<Job> {
-                    return LongJob("any");
-                  })
-                  .ok());
+  ASSERT_TRUE(
+      manager_
+          ->Resume([&](std::string_view, const std::string& request) -> absl::StatusOr<Job> {
+            return LongJob(request.substr(request.size() - 1));
+          })
+          .ok());
   for (const std::string& name : names) {
     EXPECT_EQ(Wait(name).state(), v1::OPERATION_STATE_SUCCEEDED) << name;
   }
+}
+
+TEST_F(OperationManagerTest, DoesNotPromiseOneResultAndComputeAnother) {
+  const v1::Operation operation = Submit(LongJob("a"));
+  Stop();
+  Start(10);
+  // The inputs were replaced while the server was away: the same request means another result.
+  ASSERT_TRUE(manager_
+                  ->Resume([&](std::string_view, const std::string&) -> absl::StatusOr<Job> {
+                    return LongJob("b");
+                  })
+                  .ok());
+  const v1::Operation ended = Wait(operation.name());
+  EXPECT_EQ(ended.state(), v1::OPERATION_STATE_FAILED);
+  EXPECT_EQ(Reason(ended), "INPUTS_CHANGED");
 }
 
 TEST_F(OperationManagerTest, CancelsWhatWasResumed) {
