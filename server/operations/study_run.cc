@@ -189,9 +189,9 @@ class StudyRun {
   absl::Status FollowNeurons(size_t model) {
     for (size_t step = 0; step < inputs_.between_steps[model].size(); ++step) {
       const CorrelationInputs& correlation = inputs_.between_steps[model][step];
-      control_.BeginPart(
-          absl::StrCat(Model(model), " from step ", Step(step), " to ", Step(step + 1)),
-          work_.between_steps[model][step]);
+      control_.BeginPart(absl::StrCat(inputs_.checkpoints[model][step].name.model, " from step ",
+                                      Step(step), " to ", Step(step + 1)),
+                         work_.between_steps[model][step]);
       HOMOLOG_RETURN_IF_ERROR(RunCorrelation(context_, correlation, operation_, control_));
       HOMOLOG_ASSIGN_OR_RETURN(const v1::Correlation manifest,
                                results::ReadCorrelation(*context_.store, correlation.ids[0]));
