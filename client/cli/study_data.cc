@@ -67,26 +67,23 @@ json CheckpointsJson(const v1::Study& study) {
 }
 
 json EmergenceJson(const v1::Study& study) {
+  std::map<std::string, int64_t> neurons;  // by model: they need not be of one size
+  for (int i = 0; i < study.checkpoints_size(); ++i) {
+    const v1::ModelShape& shape = study.checkpoints(i).shape();
+    neurons[study.models(i / study.steps_size())] = shape.layers() * shape.d_mlp();
+  }
   json all = json::array();
   for (const v1::Emergence& emergence : study.emergence()) {
     json layers = json::array();
     for (const int64_t count : emergence.layer_counts()) layers.push_back(count);
-    const v1::ModelShape& shape = study.checkpoints(0).shape();
     all.push_back({{"model", ModelId(emergence.model())},
                    {"step", emergence.step()},
                    {"threshold", emergence.threshold()},
                    {"universal", emergence.universal_count()},
-                   {"neurons", shape.layers() * shape.d_mlp()},
+                   {"neurons", neurons[emergence.model()]},
                    {"share", emergence.universal_share()},
                    {"layers", layers}});
   }
-  // Models need not be of one size.
-  std::map<std::string, int64_t> neurons;
-  for (int i = 0; i < study.checkpoints_size(); ++i) {
-    const v1::ModelShape& shape = study.checkpoints(i).shape();
-    neurons[ModelId(study.models(i / study.steps_size()))] = shape.layers() * shape.d_mlp();
-  }
-  for (json& entry : all) entry["neurons"] = neurons[entry["model"]];
   return all;
 }
 

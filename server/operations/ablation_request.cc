@@ -161,9 +161,9 @@ absl::StatusOr<AblationMethod> ValidateMethod(v1::AblationKind kind, std::option
     return InvalidArgument("INVALID_VALUE",
                            absl::StrCat("value is ", *value, "; must be a finite float32"));
   }
-  if (seed != 0 && method.kind != v1::ABLATION_KIND_RESAMPLE) seed = 0;  // nothing to draw
   method.value = value;
-  method.seed = seed;
+  // Other kinds draw no positions.
+  if (method.kind == v1::ABLATION_KIND_RESAMPLE) method.seed = seed;
   return method;
 }
 
@@ -187,6 +187,14 @@ absl::StatusOr<AblationInputs> ValidateAblation(const AnalysisContext& context,
   const std::optional<double> value =
       request.has_value() ? std::optional(request.value()) : std::nullopt;
   HOMOLOG_ASSIGN_OR_RETURN(inputs.method, ValidateMethod(request.kind(), value, request.seed()));
+  if (request.seed() != inputs.method.seed) {
+    return InvalidArgument("INVALID_PARAMETER",
+                           absl::StrCat("seed is ", request.seed(), ", but ",
+                                        v1::AblationKind_Name(inputs.method.kind),
+                                        " draws no positions; leave it out (random sets have a "
+                                        "seed of their own)"),
+                           {{"field", "seed"}});
+  }
   const v1::AblationScope scope = request.scope() == v1::ABLATION_SCOPE_UNSPECIFIED
                                       ? v1::ABLATION_SCOPE_WHOLE_MODEL
                                       : request.scope();

@@ -1,5 +1,7 @@
 #include "server/operations/study_request.h"
 
+#include <google/protobuf/util/message_differencer.h>
+
 #include <algorithm>
 #include <set>
 #include <utility>
@@ -119,8 +121,14 @@ absl::Status ReadThresholds(const v1::RunStudyRequest& request, v1::Study& study
 absl::Status ReadAblation(const v1::RunStudyRequest& request, StudyInputs& inputs) {
   v1::StudyAblation& ablation = *inputs.study.mutable_ablation();
   if (request.ablation().skip()) {
-    ablation.set_skip(true);  // and nothing else: it is the same study
-    return absl::OkStatus();
+    ablation.set_skip(true);
+    if (google::protobuf::util::MessageDifferencer::Equals(ablation, request.ablation())) {
+      return absl::OkStatus();
+    }
+    return InvalidArgument("INVALID_PARAMETER",
+                           absl::StrCat("ablation is {", request.ablation().ShortDebugString(),
+                                        "}; skip leaves all ablations out: set nothing beside it"),
+                           {{"field", "ablation"}});
   }
   ablation = request.ablation();
   const std::optional<double> value =

@@ -12,6 +12,7 @@
 #include "server/analysis/distribution_effect.h"
 #include "server/engine/torch_errors.h"
 #include "tests/bench/benchmark.h"
+#include "tests/bench/model_flags.h"
 #include "tests/bench/random_model.h"
 #include "tests/bench/timing.h"
 
@@ -19,14 +20,7 @@ namespace homolog::bench {
 namespace {
 
 struct Flags {
-  std::string preset;
-  engine::ModelShape shape = {.layers = 12,
-                              .d_model = 256,
-                              .d_mlp = 1024,
-                              .heads = 4,
-                              .vocabulary_size = 5000,
-                              .context_length = 512};
-  int64_t sequences = 4;
+  ModelFlags model;
   int64_t per_layer = 50;  // neurons of the set in each layer
 };
 
@@ -91,13 +85,12 @@ double LargestDifference(const std::vector<double>& a, const std::vector<double>
 }
 
 absl::StatusOr<Report> Measure(const Flags& flags, const CommonFlags& common) {
-  const bool gpt2_small = flags.preset == "gpt2-small";
-  const engine::ModelShape shape = gpt2_small ? kGpt2Small : flags.shape;
+  const engine::ModelShape shape = flags.model.Resolve();
   const auto model = RandomModel(shape, /*seed=*/1);
   if (!model.ok()) return model.status();
   const MemoryTokens tokens =
-      RandomTokens(flags.sequences, shape.context_length, shape.vocabulary_size, /*seed=*/0);
-  HOMOLOG_ASSIGN_OR_RETURN(const at::Tensor block, tokens.Read(0, flags.sequences));
+      RandomTokens(flags.model.sequences, shape.context_length, shape.vocabulary_size, /*seed=*/0);
+  HOMOLOG_ASSIGN_OR_RETURN(const at::Tensor block, tokens.Read(0, flags.model.sequences));
   const auto sets = LayerSets(shape, std::min(flags.per_layer, shape.d_mlp));
   std::vector<double> ours, scratch, shared;
   std::vector<double> ours_kl, scratch_kl;
@@ -116,7 +109,7 @@ absl::StatusOr<Report> Measure(const Flags& flags, const CommonFlags& common) {
   }
   const double median = Summarise(ours).median;
   Report report;
-  report.rows.push_back({{"model", gpt2_small ? flags.preset : "flags"},
+  report.rows.push_back({{"model", flags.model.name()},
                          {"layers", shape.layers},
                          {"sets", sets.size()},
                          {"tokens", block.numel()},
@@ -134,20 +127,10 @@ absl::StatusOr<Report> Measure(const Flags& flags, const CommonFlags& common) {
 
 Run AddAblate(CLI::App& command) {
   auto flags = std::make_shared<Flags>();
-  engine::ModelShape& shape = flags->shape;
-  auto size = [&](const char* name, int64_t& target, const char* help) {
-    command.add_option(name, target, help)->check(CLI::PositiveNumber)->capture_default_str();
-  };
-  command.add_option("--preset", flags->preset, "A known model's sizes instead of the flags")
-      ->check(CLI::IsMember({"gpt2-small"}));
-  size("--layers", shape.layers, "Layers");
-  size("--d-model", shape.d_model, "Width of the residual stream");
-  size("--neurons", shape.d_mlp, "Neurons per layer");
-  size("--heads", shape.heads, "Attention heads");
-  size("--vocabulary", shape.vocabulary_size, "Token ids");
-  size("--sequence-length", shape.context_length, "Tokens per sequence");
-  size("--sequences", flags->sequences, "Sequences");
-  size("--set-neurons", flags->per_layer, "Neurons of the set in each layer");
+  flags->model.shape.layers = 12;
+  flags->model.sequences = 4;
+  AddModelFlags(command, flags->model);
+  AddSizeFlag(command, "--set-neurons", flags->per_layer, "Neurons of the set in each layer");
   return [flags](const CommonFlags& common) {
     return engine::CatchTorch([&] { return Measure(*flags, common); });
   };

@@ -10,23 +10,13 @@
 #include "server/engine/torch_errors.h"
 #include "tests/bench/benchmark.h"
 #include "tests/bench/machine_rate.h"
+#include "tests/bench/model_flags.h"
 #include "tests/bench/operation_count.h"
 #include "tests/bench/random_model.h"
 #include "tests/bench/timing.h"
 
 namespace homolog::bench {
 namespace {
-
-struct Flags {
-  std::string preset;
-  engine::ModelShape shape = {.layers = 6,
-                              .d_model = 256,
-                              .d_mlp = 1024,
-                              .heads = 4,
-                              .vocabulary_size = 5000,
-                              .context_length = 512};
-  int64_t sequences = 2;  // a batch
-};
 
 struct Work {
   std::string name;
@@ -80,9 +70,8 @@ void Fill(nlohmann::ordered_json& row, const Work& work, const Reading& reading)
   row["matrix_rate_share"] = reading.matrix_rate_share;
 }
 
-absl::StatusOr<Report> Measure(const Flags& flags, const CommonFlags& common) {
-  const bool gpt2_small = flags.preset == "gpt2-small";
-  Work work = {gpt2_small ? flags.preset : "flags", gpt2_small ? kGpt2Small : flags.shape, {}};
+absl::StatusOr<Report> Measure(const ModelFlags& flags, const CommonFlags& common) {
+  Work work = {flags.name(), flags.Resolve(), {}};
   const auto tokens = RandomTokens(flags.sequences, work.shape.context_length,
                                    work.shape.vocabulary_size, /*seed=*/0);
   HOMOLOG_ASSIGN_OR_RETURN(work.tokens, tokens.Read(0, flags.sequences));
@@ -100,20 +89,8 @@ absl::StatusOr<Report> Measure(const Flags& flags, const CommonFlags& common) {
 }  // namespace
 
 Run AddForward(CLI::App& command) {
-  auto flags = std::make_shared<Flags>();
-  engine::ModelShape& shape = flags->shape;
-  auto size = [&](const char* name, int64_t& target, const char* help) {
-    command.add_option(name, target, help)->check(CLI::PositiveNumber)->capture_default_str();
-  };
-  command.add_option("--preset", flags->preset, "A known model's sizes instead of the flags")
-      ->check(CLI::IsMember({"gpt2-small"}));
-  size("--layers", shape.layers, "Layers");
-  size("--d-model", shape.d_model, "Width of the residual stream");
-  size("--neurons", shape.d_mlp, "Neurons per layer");
-  size("--heads", shape.heads, "Attention heads");
-  size("--vocabulary", shape.vocabulary_size, "Token ids");
-  size("--sequence-length", shape.context_length, "Tokens per sequence");
-  size("--sequences", flags->sequences, "Sequences per batch");
+  auto flags = std::make_shared<ModelFlags>();
+  AddModelFlags(command, *flags);
   return [flags](const CommonFlags& common) {
     return engine::CatchTorch([&] { return Measure(*flags, common); });
   };

@@ -12,6 +12,7 @@
 #include "server/checkpoints/registry.h"
 #include "server/engine/torch_errors.h"
 #include "tests/bench/benchmark.h"
+#include "tests/bench/model_flags.h"
 #include "tests/bench/random_model.h"
 #include "tests/bench/timing.h"
 #include "tests/support/temporary_folder.h"
@@ -89,14 +90,7 @@ absl::StatusOr<Report> Measure(const engine::ModelShape& shape, const CommonFlag
 
 Run AddLoad(CLI::App& command) {
   auto shape = std::make_shared<engine::ModelShape>(kGpt2Small);
-  auto size = [&](const char* name, int64_t& target, const char* help) {
-    command.add_option(name, target, help)->check(CLI::PositiveNumber)->capture_default_str();
-  };
-  size("--layers", shape->layers, "Layers");
-  size("--d-model", shape->d_model, "Width of the residual stream");
-  size("--neurons", shape->d_mlp, "Neurons per layer");
-  size("--heads", shape->heads, "Attention heads");
-  size("--vocabulary", shape->vocabulary_size, "Token ids");
+  AddShapeFlags(command, *shape);
   return [shape](const CommonFlags& common) {
     return engine::CatchTorch([&] { return Measure(*shape, common); });
   };

@@ -476,6 +476,7 @@ TEST_F(AnalysisTest, EveryKindOfAblationIsAResultOfItsOwn) {
   }
   request.set_seed(1);  // of the positions
   run();
+  request.clear_seed();
   for (const v1::AblationKind kind : {v1::ABLATION_KIND_FIXED, v1::ABLATION_KIND_THRESHOLD}) {
     request.set_kind(kind);
     for (const double value : {0.5, -0.1}) {
@@ -498,6 +499,9 @@ TEST_F(AnalysisTest, EveryKindOfAblationIsAResultOfItsOwn) {
   for (int i = 0; i < 256; ++i) request.add_neurons()->mutable_random();
   EXPECT_EQ(CodeAndReason(Ablate(request).status()), "INVALID_ARGUMENT TOO_MANY_SETS");
   request.mutable_neurons()->DeleteSubrange(1, request.neurons_size() - 1);
+  request.set_seed(1);
+  EXPECT_EQ(CodeAndReason(Ablate(request).status()), "INVALID_ARGUMENT INVALID_PARAMETER");
+  request.clear_seed();
   request.set_kind(static_cast<v1::AblationKind>(17));
   EXPECT_EQ(CodeAndReason(Ablate(request).status()), "INVALID_ARGUMENT INVALID_PARAMETER");
 }

@@ -28,6 +28,11 @@ T ValueOf(absl::StatusOr<T> result) {
   return *std::move(result);
 }
 
+void SkipAblations(v1::RunStudyRequest& request) {
+  request.clear_ablation();
+  request.mutable_ablation()->set_skip(true);
+}
+
 class StudiesTest : public ServerTest {
  protected:
   StudiesTest() {
@@ -294,14 +299,14 @@ TEST_F(StudiesTest, AnotherThresholdReadsNoModelForCorrelations) {
   // Of four checkpoints: six ablations of the threshold that was there.
   EXPECT_EQ(wider.study_plan().ablation_count(), 4 * 10);
   EXPECT_EQ(wider.study_plan().stored_ablation_count(), 4 * 6);
-  request.mutable_ablation()->set_skip(true);
+  SkipAblations(request);
   EXPECT_EQ(Run(request).progress().done_tokens(), 0);
 }
 
 TEST_F(StudiesTest, AnotherStepAndAnotherModelComputeTheirPairsOnly) {
   Start();
   v1::RunStudyRequest request = Question({"a", "b"}, {"1"}, {0.0});
-  request.mutable_ablation()->set_skip(true);
+  SkipAblations(request);
   EXPECT_EQ(Run(request).progress().done_tokens(), 2 * kTokens);
   request.add_steps("2");
   // Two models at step 2, and each with itself between the steps.
@@ -341,7 +346,7 @@ TEST_F(StudiesTest, CancelledKeepsWhatIsFinished) {
   cancel.set_name(name);
   ValueOf(Unary(operations(), &v1::OperationService::Stub::CancelOperation, cancel));
   ASSERT_EQ(Wait(name).state(), v1::OPERATION_STATE_CANCELLED);
-  request.mutable_ablation()->set_skip(true);
+  SkipAblations(request);
   EXPECT_GE(Run(request).study_plan().stored_correlation_count(), 3);
 }
 
@@ -381,6 +386,8 @@ TEST_F(StudiesTest, RefusesWhatIsNoStudy) {
             "INVALID_ARGUMENT INVALID_PAIRING");
   EXPECT_EQ(refusal([](R r) { r.mutable_ablation()->set_draws(101); }),
             "INVALID_ARGUMENT INVALID_DRAWS");
+  EXPECT_EQ(refusal([](R r) { r.mutable_ablation()->set_skip(true); }),  // beside draws
+            "INVALID_ARGUMENT INVALID_PARAMETER");
   EXPECT_EQ(refusal([](R r) { r.mutable_ablation()->set_kind(v1::ABLATION_KIND_FIXED); }),
             "INVALID_ARGUMENT INVALID_VALUE");
   EXPECT_EQ(refusal([](R r) { r.set_dataset("datasets/none"); }), "NOT_FOUND DATASET_NOT_FOUND");
@@ -401,6 +408,15 @@ TEST_F(StudiesTest, RefusesAModelThatChangesItsShape) {
   // Models of different sizes are fine.
   const v1::Study study = Get(Run(Question({"a", "small"}, {"1"}, {0.0})));
   EXPECT_NE(study.checkpoints(0).shape().d_mlp(), study.checkpoints(1).shape().d_mlp());
+}
+
+TEST_F(StudiesTest, RefusesAModelOfAnotherVocabulary) {
+  WriteTinyModel(repository() / "narrow" / "1", {.vocabulary = 64, .seed = 9});
+  Start();
+  const absl::Status status =
+      Unary(analysis(), &Stub::RunStudy, Question({"a", "narrow"}, {"1"}, {0.5})).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("models/narrow/checkpoints/1"));
 }
 
 TEST_F(StudiesTest, NamesEveryModelThatLacksAStep) {
