@@ -6,8 +6,9 @@
 namespace homolog::cli {
 namespace {
 
-constexpr double kLow = -0.2, kHigh = 1, kExcessWidth = 0.02;
-constexpr int kCells = 120;
+// Best pairing reaches little of the lower half, same_index all of it.
+constexpr double kLow = -1, kHigh = 1, kExcessWidth = 0.02;
+constexpr int kCells = 200;
 
 int Cell(double value) {
   return std::clamp(static_cast<int>(std::floor((value - kLow) / (kHigh - kLow) * kCells)), 0,

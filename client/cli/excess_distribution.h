@@ -20,7 +20,7 @@ class ExcessDistribution {
   // low, width and counts of bins of the excess correlation on [-2, 2]; the outermost take what
   // lies beyond.
   void WriteHistogram(nlohmann::json& out) const;
-  // scatter: cells [x bin, y bin, count] of baseline (x) and maximum correlation (y) on [-0.2, 1].
+  // scatter: cells [x bin, y bin, count] of baseline (x) and maximum correlation (y) on [-1, 1].
   void WriteScatter(nlohmann::json& out) const;
 
  private:

@@ -192,8 +192,7 @@ absl::Status Families(Session& session, const FamiliesArguments& arguments) {
       page, page.families(),
       Fields<Family>()
           .AddNumber("family", [](const Family& f, Style) { return std::to_string(f.index()); })
-          .AddNumber("size",
-                     [](const Family& f, Style) { return std::to_string(f.members_size()); })
+          .AddNumber("size", [](const Family& f, Style) { return std::to_string(f.size()); })
           .AddNumber("models",
                      [](const Family& f, Style) { return std::to_string(f.model_count()); })
           .AddNumber("mean_excess",

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "client/cli/excess_distribution.h"
 #include "common/enum_text.h"
 #include "common/error.h"
@@ -42,7 +43,6 @@ json ParametersJson(const v1::Study& study) {
           {"seed", parameters.seed()},
           {"precision", EnumText(parameters.precision())},
           {"excluded_token_ids", excluded},
-          {"ablation_dataset", ablation.skip() ? json() : json(ablation.dataset())},
           {"ablation_kind", ablation.skip() ? "none" : EnumText(ablation.kind())},
           {"ablation_value", ablation.has_value() ? json(ablation.value()) : json()},
           {"draws", ablation.draws()},
@@ -111,9 +111,14 @@ json ShareOf(int64_t kept, int64_t universal) {
 }
 
 // Every ordered pair of steps of one model at one threshold.
-void AddPersistence(const v1::Persistence& persistence, json& all) {
+absl::Status AddPersistence(const v1::Persistence& persistence, json& all) {
   const int steps = persistence.steps_size(), layers = persistence.layer_count();
-  if (persistence.kept_counts_size() != steps * steps * layers) return;
+  if (persistence.kept_counts_size() != steps * steps * layers) {
+    return DataLoss("MALFORMED_ANSWER",
+                    absl::StrCat("the server sent ", persistence.kept_counts_size(),
+                                 " counts of persistence of ", persistence.model(), "; ", steps,
+                                 " steps and ", layers, " layers have ", steps * steps * layers));
+  }
   auto kept = [&](int from, int to, int layer) {
     return persistence.kept_counts((from * steps + to) * layers + layer);
   };
@@ -135,6 +140,7 @@ void AddPersistence(const v1::Persistence& persistence, json& all) {
       all.push_back(std::move(entry));
     }
   }
+  return absl::OkStatus();
 }
 
 // The numbers of an effect; null where there is none.
@@ -309,7 +315,7 @@ class Fetcher {
         request.set_threshold(threshold);
         HOMOLOG_ASSIGN_OR_RETURN(const v1::Persistence persistence,
                                  client_.GetPersistence(request));
-        AddPersistence(persistence, all);
+        HOMOLOG_RETURN_IF_ERROR(AddPersistence(persistence, all));
       }
     }
     return absl::OkStatus();
@@ -335,7 +341,7 @@ class Fetcher {
                            {"neuron", member.neuron()}});
       }
       largest.push_back({{"index", family.index()},
-                         {"size", family.members_size()},
+                         {"size", family.size()},
                          {"mean_excess", family.mean_excess()},
                          {"members", members}});
     }
@@ -387,13 +393,23 @@ absl::StatusOr<json> FetchStudy(client::Client& client, const std::string& name,
                     {"sequence_length", study.sequence_length()},
                     {"sequence_count", study.sequence_count()},
                     {"token_count", study.token_count()}};
+  out["ablation_dataset"] = study.ablation().skip()
+                                ? json()
+                                : json({{"name", study.ablation().dataset()},
+                                        {"sha256", study.ablation_dataset_sha256()},
+                                        {"sequence_length", study.ablation_sequence_length()},
+                                        {"sequence_count", study.ablation_sequence_count()}});
+  int ablations = 0;  // planned ones may have proved empty
+  for (const v1::StudyAblationPart& part : study.parts().ablations()) {
+    ablations += part.ablation().empty() ? 0 : 1;
+  }
   const v1::StudyPlan& plan = study.plan();
   out["cost"] = {
       {"correlations_computed", plan.correlation_count() - plan.stored_correlation_count()},
       {"correlations_stored", plan.stored_correlation_count()},
-      {"ablations_computed", plan.ablation_count() - plan.stored_ablation_count()},
+      {"ablations_computed", ablations - plan.stored_ablation_count()},
       {"ablations_stored", plan.stored_ablation_count()},
-      {"forward_tokens", plan.forward_tokens()}};
+      {"forward_tokens", study.forward_tokens()}};
   HOMOLOG_RETURN_IF_ERROR(Fetcher(client, study, on_progress).Run(out));
   return out;
 }

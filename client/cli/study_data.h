@@ -16,8 +16,8 @@ namespace homolog::cli {
 // Told how many of how many parts have been fetched.
 using FetchProgress = std::function<void(int64_t done, int64_t total)>;
 
-// Everything of studies/{study} in the form that client/report/report.h describes. version: of the
-// program that writes the report. Errors are the server's.
+// Everything of studies/{study} in the form that client/report/study_shape.cc describes. version:
+// of the program that writes the report. Errors are the server's.
 absl::StatusOr<nlohmann::json> FetchStudy(client::Client& client, const std::string& name,
                                           const std::string& version,
                                           const FetchProgress& on_progress);

@@ -22,6 +22,11 @@ if(NOT ends_early EQUAL -1)
   message(FATAL_ERROR "a script of the page holds </script, which would end it")
 endif()
 
+string(FIND "${LICENSES}" "*/" ends_comment)
+if(NOT ends_comment EQUAL -1)
+  message(FATAL_ERROR "a notice of the page holds */, which would end the comment around it")
+endif()
+
 # The placeholders are looked for in the template alone: scripts may hold any text.
 function(cut text placeholder before after)
   string(FIND "${text}" "${placeholder}" at)

@@ -16,7 +16,8 @@ using nlohmann::json;
 constexpr char kFormat[] = "homolog-study/1";
 
 // A string names a type, with "?" behind it where null may stand for "there is none". [x] is a list
-// of x, [x, y, ..] a list of that many, {..} an object with at least these fields.
+// of x, [x, y, ..] a list of that many, {..} an object with at least these fields, or null where
+// "?" is among them.
 constexpr char kShape[] = R"json({
   "format": "string", "homolog_version": "string", "generated": "string", "name": "string",
   "create_time": "string", "duration_seconds": "number",
@@ -24,6 +25,8 @@ constexpr char kShape[] = R"json({
   "main_threshold": "number", "rule": "string",
   "dataset": {"name": "string", "sha256": "string", "sequence_length": "number",
               "sequence_count": "number", "token_count": "number"},
+  "ablation_dataset": {"?": "", "name": "string", "sha256": "string", "sequence_length": "number",
+                       "sequence_count": "number"},
   "parameters": {"site": "string", "baseline": "string", "rotations": "number", "seed": "number",
                  "precision": "string", "excluded_token_ids": ["number"],
                  "ablation_kind": "string", "ablation_value": "number?", "draws": "number",
@@ -94,8 +97,10 @@ std::optional<Flaw> CheckType(const json& value, const std::string& type) {
 }
 
 std::optional<Flaw> CheckObject(const json& value, const json& shape) {
+  if (value.is_null() && shape.contains("?")) return std::nullopt;
   if (!value.is_object()) return Flaw{"", "must be an object"};
   for (const auto& [name, inner] : shape.items()) {
+    if (name == "?") continue;
     const auto found = value.find(name);
     if (found == value.end()) return Flaw{"." + name, "is absent"};
     if (auto flaw = CheckValue(*found, inner)) return Flaw{"." + name + flaw->path, flaw->problem};

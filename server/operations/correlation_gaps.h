@@ -40,7 +40,7 @@ struct CorrelationGaps {
 
 // Which pairs count as known.
 enum class Known {
-  kBySize,   // whose columns have their sizes
+  kBySize,   // whose columns have their sizes; those that queries read are whole
   kByValue,  // whose columns can be read, too: all of them are
 };
 

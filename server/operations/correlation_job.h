@@ -45,8 +45,9 @@ struct CorrelationWork {
 };
 
 // What RunCorrelation would do now; all 0 but stored_results where everything is stored or can be
-// put together from stored pairs. Pairs are known by their columns' sizes: RunCorrelation computes
-// those, too, whose numbers turn out to be damaged. As PlanCorrelation.
+// put together from stored pairs. Pairs are known by the columns that queries read and the sizes of
+// all others: RunCorrelation computes those, too, whose numbers turn out to be damaged. As
+// PlanCorrelation.
 absl::StatusOr<CorrelationWork> PlanWork(const AnalysisContext& context,
                                          const CorrelationInputs& inputs);
 

@@ -34,6 +34,8 @@ class StudyControl : public analysis::RunControl {
   }
   // The last part has ended.
   void EndParts() { BeginPart("study", 0); }
+  // Tokens of all parts that have ended.
+  int64_t ended_tokens() const { return before_; }
 
   absl::Status Check() override { return study_.Check(); }
   void OnStage(std::string_view stage) override {

@@ -170,6 +170,9 @@ absl::Status ReadDatasets(const AnalysisContext& context, const v1::RunStudyRequ
   if (study.ablation().dataset().empty()) study.mutable_ablation()->set_dataset(request.dataset());
   HOMOLOG_ASSIGN_OR_RETURN(inputs.ablation_dataset,
                            ReadDataset(*context.store, study.ablation().dataset()));
+  study.set_ablation_dataset_sha256(inputs.ablation_dataset.sha256());
+  study.set_ablation_sequence_length(inputs.ablation_dataset.sequence_length());
+  study.set_ablation_sequence_count(inputs.ablation_dataset.sequence_count());
   return CheckLength(inputs.ablation_dataset, /*ablates=*/true);
 }
 

@@ -65,6 +65,7 @@ class StudyRun {
       }
     }
     *study_.mutable_plan() = StudyPlanProto(work_.plan);
+    study_.set_forward_tokens(control_.ended_tokens());
     study_.set_operation(operation_);
     *study_.mutable_create_time() = stopwatch.now();
     *study_.mutable_duration() = stopwatch.elapsed();

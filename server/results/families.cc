@@ -83,6 +83,7 @@ absl::StatusOr<analysis::FamilyNeuron> FindMember(const v1::FamilySet& manifest,
 void WriteFamily(const StoredFamilies& families, int32_t index, v1::NeuronFamily& out) {
   out.set_index(index);
   out.set_mean_excess(families.mean_excess[index]);
+  out.set_size(static_cast<int64_t>(families.Members(index).size()));
   std::set<int32_t> models;
   for (const analysis::FamilyNeuron& neuron : families.Members(index)) {
     models.insert(neuron.model);

@@ -1,5 +1,6 @@
 // Studies through a server: all parts, only what is missing, and what is refused.
 #include <chrono>
+#include <cstring>
 #include <filesystem>
 #include <map>
 #include <set>
@@ -101,6 +102,7 @@ TEST_F(StudiesTest, HasEveryPart) {
   // What was planned is what was done, once sets that proved empty are left out.
   EXPECT_EQ(operation.progress().done_tokens(), operation.progress().total_tokens());
   EXPECT_LE(operation.progress().done_tokens(), operation.study_plan().forward_tokens());
+  EXPECT_EQ(study.forward_tokens(), operation.progress().done_tokens());
 }
 
 TEST_F(StudiesTest, ClassifiesAsQueriesDo) {
@@ -196,10 +198,39 @@ TEST_F(StudiesTest, FollowsANeuronThroughItsOwnModel) {
     EXPECT_EQ(point.universal(),
               Universal(analysis(), study, "models/b", point.step(), 0.0).count(24 + 5) > 0);
   }
+}
+
+TEST_F(StudiesTest, CountsWhatBecameOfEveryNeuron) {
+  Start();
+  const v1::Study study = Get(Run(Question({"a", "b"}, {"1", "2"}, {-0.02})));
+  ASSERT_EQ(study.lineages_size(), 2);
   for (const v1::LineageSummary& summary : study.lineages()) {
-    EXPECT_EQ(summary.became_count() + summary.stayed_count() + summary.ceased_count() +
-                  summary.never_count(),
-              kNeurons);
+    const auto before = Universal(analysis(), study, summary.model(), "1", -0.02);
+    const auto after = Universal(analysis(), study, summary.model(), "2", -0.02);
+    v1::GetNeuronTableRequest request;
+    request.set_correlation(summary.forward_correlation());
+    request.add_columns("0.max_sim");
+    request.add_columns("0.max_corr");
+    const auto table = ValueOf(Unary(analysis(), &Stub::GetNeuronTable, request));
+    ASSERT_EQ(table.neuron_count(), kNeurons);
+    int64_t became = 0, stayed = 0, ceased = 0;
+    for (int64_t neuron = 0; neuron < kNeurons; ++neuron) {
+      int32_t partner = 0;
+      float corr = 0;
+      std::memcpy(&partner, table.columns(0).data().data() + neuron * 4, 4);
+      std::memcpy(&corr, table.columns(1).data().data() + neuron * 4, 4);
+      const bool was = before.count(neuron) > 0, is = corr > 0 && after.count(partner) > 0;
+      became += !was && is;
+      stayed += was && is;
+      ceased += was && !is;
+    }
+    EXPECT_EQ(summary.became_count(), became) << summary.model();
+    EXPECT_EQ(summary.stayed_count(), stayed) << summary.model();
+    EXPECT_EQ(summary.ceased_count(), ceased) << summary.model();
+    EXPECT_EQ(summary.never_count(), kNeurons - became - stayed - ceased) << summary.model();
+    if (summary.model() == "models/a") {
+      EXPECT_GT(became + ceased, 0);  // a becomes another model
+    }
   }
 }
 
@@ -263,6 +294,8 @@ TEST_F(StudiesTest, MeasuresAblationsOnTheirOwnDataSet) {
   request.mutable_ablation()->set_dataset(few.name());
   const v1::Study study = Get(Run(request));
   EXPECT_EQ(study.dataset(), "datasets/text");
+  EXPECT_EQ(study.ablation_dataset_sha256(), few.sha256());
+  EXPECT_EQ(study.ablation_sequence_count(), few.sequence_count());
   for (const v1::StudyAblationPart& part : study.parts().ablations()) {
     if (part.ablation().empty()) continue;
     EXPECT_EQ(Ablation(part.ablation()).dataset(), few.name());

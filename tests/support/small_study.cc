@@ -21,6 +21,8 @@ json Frame() {
     "models": [], "steps": [], "thresholds": [], "main_threshold": 0.5, "rule": "mean",
     "dataset": {"name": "datasets/small", "sha256": "da7a", "sequence_length": 64,
                 "sequence_count": 16, "token_count": 1024},
+    "ablation_dataset": {"name": "datasets/few", "sha256": "feda", "sequence_length": 64,
+                         "sequence_count": 2},
     "parameters": {"site": "mlp_post", "baseline": "gaussian", "rotations": 5, "seed": 0,
                    "precision": "float32", "excluded_token_ids": [], "ablation_kind": "zero",
                    "ablation_value": null, "draws": 5, "ablation_seed": 0},
@@ -111,7 +113,7 @@ void AddPersistence(const std::string& model, const std::string& from, const std
 
 void AddAblation(const std::string& model, const std::string& step, double threshold,
                  const std::string& set, const json& layer, json& study) {
-  const bool absent = AtStart(step);
+  const bool absent = AtStart(step) && set != "others";
   const bool random = set.rfind("random", 0) == 0;
   json entry = {{"model", model},
                 {"step", step},
@@ -133,10 +135,12 @@ void AddAblation(const std::string& model, const std::string& step, double thres
 }
 
 void AddAblations(const std::string& model, const std::string& step, json& study) {
-  for (const char* set : {"universal", "others", "random", "random_layer_matched"}) {
+  for (const std::string set : {"universal", "others", "random", "random_layer_matched"}) {
     for (const double threshold : kThresholds) {
       AddAblation(model, step, threshold, set, json(), study);
     }
+    // An empty set is said to be absent once.
+    if (AtStart(step) || set == "others" || set == "random") continue;
     for (int layer = 0; layer < kLayers; ++layer) {
       AddAblation(model, step, kMain, set, layer, study);
     }
@@ -160,34 +164,35 @@ void AddFamilies(const std::string& step, double threshold, const Models& models
   study["families"].push_back(std::move(entry));
 }
 
+// Neurons of `from`: two more than become universal have a best partner that is, and one of those
+// that were universal has not.
 void AddLineage(const std::string& model, const std::string& from, const std::string& to,
-                double threshold, json& study) {
+                json& study) {
+  const int ceased = Universal(from) > 0 ? 1 : 0, stayed = Universal(from) - ceased;
+  const int became = Universal(to) + 2;
   study["lineage"].push_back({{"model", model},
                               {"from", from},
                               {"to", to},
-                              {"threshold", threshold},
-                              {"became", Universal(to) - Universal(from)},
-                              {"stayed", Universal(from)},
-                              {"ceased", 0},
-                              {"never", kLayers * kWidth - Universal(to)}});
+                              {"threshold", kMain},
+                              {"became", became},
+                              {"stayed", stayed},
+                              {"ceased", ceased},
+                              {"never", kLayers * kWidth - became - stayed - ceased}});
 }
 
 void AddModel(const std::string& model, const Models& models, json& study) {
   for (const std::string step : kSteps) {
     AddCheckpoint(model, step, study);
-    for (const char* pairing : {"best", "same_index"}) {
-      AddCorrelation(model, step, pairing, models, study);
-    }
+    AddCorrelation(model, step, "best", models, study);
+    if (step == kSteps[2]) AddCorrelation(model, step, "same_index", models, study);
     AddAblations(model, step, study);
     for (const double threshold : kThresholds) {
       AddEmergence(model, step, threshold, study);
       for (const char* to : kSteps) AddPersistence(model, step, to, threshold, study);
     }
   }
-  for (const double threshold : kThresholds) {
-    AddLineage(model, kSteps[0], kSteps[1], threshold, study);
-    AddLineage(model, kSteps[1], kSteps[2], threshold, study);
-  }
+  AddLineage(model, kSteps[0], kSteps[1], study);
+  AddLineage(model, kSteps[1], kSteps[2], study);
 }
 
 }  // namespace
@@ -198,9 +203,7 @@ json SmallStudy(const std::vector<std::string>& models) {
   study["steps"] = kSteps;
   study["thresholds"] = kThresholds;
   for (const std::string& model : models) AddModel(model, models, study);
-  for (const char* step : kSteps) {
-    for (const double threshold : kThresholds) AddFamilies(step, threshold, models, study);
-  }
+  for (const char* step : kSteps) AddFamilies(step, kMain, models, study);
   return study;
 }
 

@@ -104,17 +104,19 @@ Homolog.ablation = (section) => {
     const rows = present.filter(ofLayer);
     const missing = absent.filter(ofLayer);
     const final = rows.filter(data.isLast);
+    const all = data.present(study.steps, rows, "step");
+    const overTraining = all.length >= (final.length > 0 ? 2 : 1);
     if (final.length > 0) {
       layerFigure(
         "Ablation by layer at the last step",
         `As before, with every set cut to one layer at a time; step ${last}, ${main}.`,
         final,
-        missing.filter(data.isLast),
+        // Named here where no other figure follows.
+        overTraining ? missing.filter(data.isLast) : missing,
         { keys: [data.lastStep], title: null, height: 200, minWidth: 280 },
       );
     }
-    const all = data.present(study.steps, rows, "step");
-    if (all.length < (final.length > 0 ? 2 : 1)) return;
+    if (!overTraining) return;
     layerFigure(
       "Ablation by layer over training",
       `As before, at every step with such ablations; ${main}.`,

@@ -62,8 +62,10 @@ Homolog.lineage = (section) => {
     title: "Lineage from step to step",
     text:
       `What became of each model's neurons between a training step and the one before; ` +
-      `${format.threshold(study.main_threshold)}. Bars above zero add up to the universal ` +
-      `neurons of the step; below zero are those that ceased to be. Neurons that are universal at ` +
+      `${format.threshold(study.main_threshold)}. Every neuron of the step before is counted ` +
+      `once, by its best partner at the step; several may have the same partner, so that bars ` +
+      `above zero can exceed the universal neurons of the step. Stayed and ceased (below zero) ` +
+      `together are the universal neurons of the step before. Neurons that are universal at ` +
       `neither step are not drawn.`,
     csv: ["lineage"],
     draw: draw(rows),

@@ -3,7 +3,7 @@ Homolog.persistence = (section) => {
   const { study, data, dom, format, colours, axes, steps, heatmap, figure, grid } = Homolog;
   const MOST_PANELS = 6;
   const rows = study.persistence.filter(data.isMain);
-  if (rows.length === 0) {
+  if (rows.length === 0 || study.steps.length < 2) {
     section.append(dom.paragraph("Persistence needs two training steps at least."));
     return;
   }

@@ -14,6 +14,19 @@ Homolog.reproducibility = (section) => {
       ? parameters.ablation_kind
       : `${parameters.ablation_kind} (${parameters.ablation_value})`;
 
+  function ablationDataset() {
+    const of = study.ablation_dataset;
+    if (of === null) return [];
+    return [
+      block("Data set of the ablations", [
+        ["Name", of.name],
+        ["SHA-256", of.sha256],
+        ["Sequences", format.whole(of.sequence_count)],
+        ["Tokens in each", format.whole(of.sequence_length)],
+      ]),
+    ];
+  }
+
   const blocks = () => [
     block("Study", [
       ["Name", study.name],
@@ -35,6 +48,7 @@ Homolog.reproducibility = (section) => {
       ["Tokens", format.whole(dataset.token_count)],
       ["Excluded token ids", list(...parameters.excluded_token_ids) || "none"],
     ]),
+    ...ablationDataset(),
     block("Parameters", [
       ["Site", parameters.site],
       ["Baseline", parameters.baseline],

@@ -41,6 +41,19 @@ v1::Study SmallStudy() {
   study.set_main_threshold(0.5);
   study.mutable_ablation()->set_kind(v1::ABLATION_KIND_ZERO);
   study.mutable_ablation()->set_draws(2);
+  study.mutable_ablation()->set_dataset("datasets/few");
+  study.set_ablation_dataset_sha256("feda");
+  study.set_forward_tokens(5120);
+  study.mutable_plan()->set_ablation_count(3);
+  study.mutable_plan()->set_forward_tokens(9999);
+  v1::LineageSummary& lineage = *study.add_lineages();
+  lineage.set_model("models/b");
+  lineage.set_from_step("0");
+  lineage.set_to_step("1");
+  lineage.set_became_count(1);
+  lineage.set_stayed_count(2);
+  lineage.set_ceased_count(3);
+  lineage.set_never_count(4);
   v1::StudyCorrelation& correlation = *study.mutable_parts()->add_correlations();
   correlation.set_model("models/a");
   correlation.set_step("1");
@@ -67,6 +80,11 @@ v1::Study SmallStudy() {
   others.clear_absent_reason();
   others.set_set(v1::STUDY_SET_OTHERS);
   others.set_ablation("ablations/o");
+  v1::StudyAblationPart& layers = *study.mutable_parts()->add_ablations();
+  layers = others;
+  layers.set_set(v1::STUDY_SET_RANDOM_LAYER_MATCHED);
+  layers.set_scope(v1::ABLATION_SCOPE_PER_LAYER);
+  layers.set_ablation("ablations/l");
   v1::StudyFamilies& families = *study.mutable_parts()->add_families();
   families.set_step("1");
   families.set_families(kFamiliesName);
@@ -80,6 +98,7 @@ v1::ListFamiliesResponse OneFamily() {
   v1::NeuronFamily& family = *page.add_families();
   family.set_mean_excess(0.75);
   family.set_model_count(2);
+  family.set_size(12345);  // more than are named
   for (const char* model : {"a", "b"}) {
     v1::FamilyMember& member = *family.add_members();
     member.set_checkpoint(std::string("models/") + model + "/checkpoints/1");
@@ -99,7 +118,18 @@ class StudiesCommandTest : public ::testing::Test {
     others.mutable_effect()->set_loss_increase(1.25);
     others.mutable_effect()->set_loss_increase_error(0.125);
     others.mutable_effect()->set_kl(1.5);
-    ON_CALL(*connection_, GetAblation(_)).WillByDefault(Return(others));
+    v1::Ablation layers;
+    layers.set_name("ablations/l");
+    layers.add_layers();  // without neurons of the set
+    v1::LayerEffect& layer = *layers.add_layers();
+    layer.set_layer(1);
+    layer.mutable_effect()->set_kl(0.5);
+    layer.mutable_effect_std()->set_kl(0.0625);
+    layer.add_draws();
+    layer.add_draws();
+    ON_CALL(*connection_, GetAblation(_)).WillByDefault([=](const v1::GetAblationRequest& request) {
+      return request.name() == "ablations/l" ? layers : others;
+    });
   }
   int Run(const std::vector<std::string>& arguments) {
     out_.str("");
@@ -243,6 +273,24 @@ TEST_F(StudiesCommandTest, ReportHoldsWhatTheServerSaid) {
   EXPECT_EQ(study["ablations"][1]["loss_increase_se"], 0.125);
   EXPECT_TRUE(study["ablations"][1]["loss_increase_std"].is_null());
   EXPECT_EQ(study["families"][0]["largest"][0]["members"][1]["model"], "b");
+  ASSERT_EQ(study["ablations"].size(), 4);
+  const auto &no_neuron = study["ablations"][2], &drawn = study["ablations"][3];
+  EXPECT_EQ(no_neuron["layer"], 0);
+  EXPECT_FALSE(no_neuron["absent"].is_null());
+  EXPECT_TRUE(no_neuron["kl"].is_null());
+  EXPECT_EQ(drawn["layer"], 1);
+  EXPECT_EQ(drawn["set"], "random_layer_matched");
+  EXPECT_EQ(drawn["draws"], 2);
+  EXPECT_EQ(drawn["kl"], 0.5);
+  EXPECT_EQ(drawn["kl_std"], 0.0625);
+  EXPECT_EQ(study["lineage"],
+            nlohmann::json::parse(R"([{"model": "b", "from": "0", "to": "1", "threshold": 0.5,
+                                       "became": 1, "stayed": 2, "ceased": 3, "never": 4}])"));
+  EXPECT_EQ(study["ablation_dataset"]["name"], "datasets/few");
+  EXPECT_EQ(study["ablation_dataset"]["sha256"], "feda");
+  EXPECT_EQ(study["cost"]["ablations_computed"], 2);  // of three planned one proved empty
+  EXPECT_EQ(study["cost"]["forward_tokens"], 5120);
+  EXPECT_EQ(study["families"][0]["largest"][0]["size"], 12345);
   // The dead neuron is in neither; 0.45 and 0.1 lie 17 or 18 bins of 0.02 apart.
   int64_t counted = 0, cells = 0;
   for (const auto& count : study["excess"][0]["counts"]) counted += count.get<int64_t>();

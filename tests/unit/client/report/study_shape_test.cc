@@ -42,8 +42,8 @@ TEST(CheckStudyTest, NamesWhatIsAbsent) {
   study["emergence"][3].erase("share");
   EXPECT_EQ(Problem(study), "the study's field emergence[3].share is absent");
   study = SmallStudy();
-  study["families"][3]["largest"][0]["members"][1].erase("neuron");
-  EXPECT_EQ(Problem(study), "the study's field families[3].largest[0].members[1].neuron is absent");
+  study["families"][2]["largest"][0]["members"][1].erase("neuron");
+  EXPECT_EQ(Problem(study), "the study's field families[2].largest[0].members[1].neuron is absent");
 }
 
 TEST(CheckStudyTest, NamesWhatIsOfAnotherType) {

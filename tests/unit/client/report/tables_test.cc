@@ -53,8 +53,8 @@ TEST(StudyTablesTest, HaveAllDigits) {
 
 TEST(StudyTablesTest, QuoteNamesThatNeedIt) {
   const json study = SmallStudy({"a,\"b\"", "two\nlines"});
-  EXPECT_THAT(Csv(study, "lineage"), HasSubstr("\n\"a,\"\"b\"\"\",0,100,0.4,3,0,0,13\n"));
-  EXPECT_THAT(Csv(study, "lineage"), HasSubstr("\n\"two\nlines\",0,100,0.4,3,0,0,13\n"));
+  EXPECT_THAT(Csv(study, "lineage"), HasSubstr("\n\"a,\"\"b\"\"\",0,100,0.5,5,0,0,11\n"));
+  EXPECT_THAT(Csv(study, "lineage"), HasSubstr("\n\"two\nlines\",0,100,0.5,5,0,0,11\n"));
 }
 
 TEST(StudyTablesTest, LeaveAbsentNumbersEmpty) {
@@ -64,9 +64,11 @@ TEST(StudyTablesTest, LeaveAbsentNumbersEmpty) {
                          "seed0,0.4,0,0,0,0,\n"));
   EXPECT_THAT(Csv(study, "ablations"),
               HasSubstr("\nseed0,0,0.4,universal,,no universal neurons,,zero,,,,,,,,,,,,,,,\n"));
-  EXPECT_THAT(Csv(study, "ablations"),
-              HasSubstr("\nseed0,100,0.5,random,1,,ablations/f00d,zero,3,5,3.25,0.01,0.002,0.004,"
-                        "0.01,0.002,0.004,0.01,0.002,0.004,0.01,0.002,0.004\n"));
+  EXPECT_THAT(
+      Csv(study, "ablations"),
+      HasSubstr(
+          "\nseed0,100,0.5,random_layer_matched,1,,ablations/f00d,zero,3,5,3.25,0.01,0.002,0.004,"
+          "0.01,0.002,0.004,0.01,0.002,0.004,0.01,0.002,0.004\n"));
 }
 
 TEST(StudyTablesTest, HaveALinePerLayer) {
@@ -93,14 +95,10 @@ TEST(StudyTablesTest, HaveALinePerMemberOfAFamily) {
   const json study = SmallStudy();
   EXPECT_EQ(Csv(study, "families"),
             "step,threshold,size,count\n"
-            "100,0.4,2,1\n"
             "100,0.5,2,1\n"
-            "200,0.4,2,1\n"
             "200,0.5,2,1\n");
   EXPECT_THAT(Csv(study, "family_members"),
               StartsWith("step,threshold,index,size,mean_excess,model,layer,neuron\n"
-                         "100,0.4,0,2,0.7,seed0,1,7\n"
-                         "100,0.4,0,2,0.7,seed1,1,7\n"
                          "100,0.5,0,2,0.7,seed0,1,7\n"
                          "100,0.5,0,2,0.7,seed1,1,7\n"
                          "200,"));
