@@ -1,5 +1,7 @@
 #include "common/error.h"
 
+#include <google/protobuf/util/time_util.h>
+
 #include <algorithm>
 #include <optional>
 
@@ -12,6 +14,7 @@ namespace homolog {
 namespace {
 
 constexpr char kErrorInfoUrl[] = "type.googleapis.com/google.rpc.ErrorInfo";
+constexpr char kRetryInfoUrl[] = "type.googleapis.com/google.rpc.RetryInfo";
 constexpr char kDomain[] = "homolog";
 
 // Errors travel in HTTP/2 trailers, of which gRPC takes 8 KiB by default: a value that is quoted
@@ -20,12 +23,22 @@ constexpr size_t kMaxMessageBytes = 1024;
 constexpr size_t kMaxMetadataBytes = 128;
 constexpr size_t kMaxMetadataEntries = 8;
 
-std::optional<google::rpc::ErrorInfo> InfoOf(const absl::Status& status) {
+// The payload of `status` under `url`, which is a Detail.
+template <typename Detail>
+std::optional<Detail> DetailOf(const absl::Status& status, const char* url) {
   std::optional<absl::Cord> payload = std::nullopt;
-  if (auto found = status.GetPayload(kErrorInfoUrl); found.has_value()) payload = *found;
-  google::rpc::ErrorInfo info;
-  if (!payload || !info.ParseFromString(std::string(*payload))) return std::nullopt;
-  return info;
+  if (auto found = status.GetPayload(url); found.has_value()) payload = *found;
+  Detail detail;
+  if (!payload || !detail.ParseFromString(std::string(*payload))) return std::nullopt;
+  return detail;
+}
+
+std::optional<google::rpc::ErrorInfo> InfoOf(const absl::Status& status) {
+  return DetailOf<google::rpc::ErrorInfo>(status, kErrorInfoUrl);
+}
+
+std::optional<google::rpc::RetryInfo> RetryOf(const absl::Status& status) {
+  return DetailOf<google::rpc::RetryInfo>(status, kRetryInfoUrl);
 }
 
 absl::Status WithMessage(absl::StatusCode code, std::string_view message) {
@@ -85,6 +98,21 @@ std::string ErrorReason(const absl::Status& status) {
   return info ? info->reason() : "";
 }
 
+absl::Status WithRetryDelay(absl::Status status, std::chrono::milliseconds delay) {
+  using google::protobuf::util::TimeUtil;
+  google::rpc::RetryInfo retry;
+  *retry.mutable_retry_delay() = TimeUtil::MillisecondsToDuration(delay.count());
+  status.SetPayload(kRetryInfoUrl, absl::Cord(retry.SerializeAsString()));
+  return status;
+}
+
+std::optional<std::chrono::milliseconds> RetryDelay(const absl::Status& status) {
+  using google::protobuf::util::TimeUtil;
+  const std::optional<google::rpc::RetryInfo> retry = RetryOf(status);
+  if (!retry) return std::nullopt;
+  return std::chrono::milliseconds(TimeUtil::DurationToMilliseconds(retry->retry_delay()));
+}
+
 absl::Status Annotate(const absl::Status& status, std::string_view prefix) {
   if (status.ok()) return status;
   const std::string message =
@@ -102,6 +130,7 @@ std::string SerializeError(const absl::Status& status) {
   const std::string message(status.message().data(), status.message().size());
   proto.set_message(CutUtf8(ValidUtf8(message), kMaxMessageBytes));
   if (const auto info = InfoOf(status)) proto.add_details()->PackFrom(*info);
+  if (const auto retry = RetryOf(status)) proto.add_details()->PackFrom(*retry);
   return proto.SerializeAsString();
 }
 
@@ -114,8 +143,11 @@ absl::Status ParseError(std::string_view serialized) {
   }
   absl::Status status(static_cast<absl::StatusCode>(proto.code()), proto.message());
   for (const google::protobuf::Any& detail : proto.details()) {
-    if (!detail.Is<google::rpc::ErrorInfo>()) continue;
-    status.SetPayload(kErrorInfoUrl, absl::Cord(detail.value()));
+    if (detail.Is<google::rpc::ErrorInfo>()) {
+      status.SetPayload(kErrorInfoUrl, absl::Cord(detail.value()));
+    } else if (detail.Is<google::rpc::RetryInfo>()) {
+      status.SetPayload(kRetryInfoUrl, absl::Cord(detail.value()));
+    }
   }
   return status;
 }

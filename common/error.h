@@ -4,7 +4,9 @@
 #ifndef HOMOLOG_COMMON_ERROR_H_
 #define HOMOLOG_COMMON_ERROR_H_
 
+#include <chrono>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -38,11 +40,16 @@ absl::Status DataLoss(std::string_view reason, std::string_view message,
 // The reason of `status`, or "" where it carries none.
 std::string ErrorReason(const absl::Status& status);
 
+// The same status with a google.rpc.RetryInfo: try again after `delay` at the earliest.
+absl::Status WithRetryDelay(absl::Status status, std::chrono::milliseconds delay);
+// The delay of `status`; nothing where it says none.
+std::optional<std::chrono::milliseconds> RetryDelay(const absl::Status& status);
+
 // The same status with `prefix` and ": " before its message; code and payload are kept.
 absl::Status Annotate(const absl::Status& status, std::string_view prefix);
 
-// A serialised google.rpc.Status of `status` with its ErrorInfo, and back. The string is what
-// travels in "grpc-status-details-bin" and what a failed operation keeps.
+// A serialised google.rpc.Status of `status` with its ErrorInfo and RetryInfo, and back. The string
+// is what travels in "grpc-status-details-bin" and what a failed operation keeps.
 std::string SerializeError(const absl::Status& status);
 absl::Status ParseError(std::string_view serialized);
 

@@ -9,15 +9,16 @@ PACKAGES="
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
   libabsl-dev librocksdb-dev prometheus-cpp-dev libcpp-httplib-dev
   libgtest-dev libgmock-dev libbenchmark-dev
-  nlohmann-json3-dev libcli11-dev libgoogle-glog-dev libssl-dev libisal-dev libzstd-dev
+  nlohmann-json3-dev libcli11-dev libgoogle-glog-dev libssl-dev libisal-dev libzstd-dev libxxhash-dev
   libpcre2-dev libicu-dev zlib1g-dev
   python3 wordnet-base npm
 "
 # Only what is absent is installed. With npm the build fetches the report's plotting library;
-# --with-lint adds what the tests' linters and fuzzers need, and the browser that draws a report.
+# --with-lint adds what the tests' linters and fuzzers need, the browser that draws a report, and the
+# checker of metrics.
 for option in "$@"; do
   case "$option" in
-    --with-lint) PACKAGES="$PACKAGES clang-format clang libclang-rt-14-dev chromium" ;;
+    --with-lint) PACKAGES="$PACKAGES clang-format clang libclang-rt-14-dev chromium prometheus" ;;
     *) echo "setup.sh: unknown option '$option'; must be --with-lint" >&2; exit 2 ;;
   esac
 done

@@ -43,6 +43,7 @@ void Declare(CLI::App& app, GlobalArguments& global, Action& chosen) {
   AddAblations(app, chosen);
   AddStudies(app, chosen);
   AddOperations(app, chosen);
+  AddStore(app, chosen);
 }
 
 void PrintError(const absl::Status& status, std::ostream& err) {

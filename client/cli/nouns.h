@@ -21,6 +21,7 @@ void AddNeurons(CLI::App& app, Action& chosen);
 void AddAblations(CLI::App& app, Action& chosen);
 void AddStudies(CLI::App& app, Action& chosen);
 void AddOperations(CLI::App& app, Action& chosen);
+void AddStore(CLI::App& app, Action& chosen);
 
 }  // namespace homolog::cli
 

@@ -205,6 +205,23 @@ absl::StatusOr<v1::ListFamiliesResponse> Client::ListFamilies(
   return connection_->ListFamilies(request);
 }
 
+absl::StatusOr<v1::Store> Client::GetStore() { return connection_->GetStore({}); }
+
+absl::StatusOr<v1::VerifyStoreResponse> Client::VerifyStore() {
+  v1::VerifyStoreResponse all;
+  v1::VerifyStoreRequest request;
+  do {
+    HOMOLOG_ASSIGN_OR_RETURN(const v1::VerifyStoreResponse page, connection_->VerifyStore(request));
+    all.set_checked_count(all.checked_count() + page.checked_count());
+    all.set_checked_bytes(all.checked_bytes() + page.checked_bytes());
+    all.mutable_damaged()->MergeFrom(page.damaged());
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  return all;
+}
+
+absl::StatusOr<v1::Store> Client::CompactStore() { return connection_->CompactStore({}); }
+
 absl::StatusOr<v1::Operation> Client::GetOperation(const std::string& name) {
   return connection_->GetOperation(Named<v1::GetOperationRequest>(name));
 }

@@ -88,6 +88,11 @@ class Client {
   // One page.
   absl::StatusOr<v1::ListFamiliesResponse> ListFamilies(const v1::ListFamiliesRequest& request);
 
+  absl::StatusOr<v1::Store> GetStore();
+  // All pages: the counts of all of them, and every damaged record.
+  absl::StatusOr<v1::VerifyStoreResponse> VerifyStore();
+  absl::StatusOr<v1::Store> CompactStore();
+
   absl::StatusOr<v1::Operation> GetOperation(const std::string& name);
   absl::StatusOr<v1::ListOperationsResponse> ListOperations();
   absl::StatusOr<v1::Operation> CancelOperation(const std::string& name);

@@ -14,6 +14,7 @@
 #include "homolog/v1/checkpoint_service.pb.h"
 #include "homolog/v1/dataset_service.pb.h"
 #include "homolog/v1/operation_service.pb.h"
+#include "homolog/v1/store_service.pb.h"
 
 namespace homolog::client {
 
@@ -83,6 +84,11 @@ class Connection {
   virtual absl::StatusOr<v1::Operation> CancelOperation(
       const v1::CancelOperationRequest& request) = 0;
   virtual absl::Status DeleteOperation(const v1::DeleteOperationRequest& request) = 0;
+
+  virtual absl::StatusOr<v1::Store> GetStore(const v1::GetStoreRequest& request) = 0;
+  virtual absl::StatusOr<v1::VerifyStoreResponse> VerifyStore(
+      const v1::VerifyStoreRequest& request) = 0;
+  virtual absl::StatusOr<v1::Store> CompactStore(const v1::CompactStoreRequest& request) = 0;
 };
 
 }  // namespace homolog::client

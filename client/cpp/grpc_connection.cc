@@ -13,6 +13,7 @@
 #include "homolog/v1/checkpoint_service.grpc.pb.h"
 #include "homolog/v1/dataset_service.grpc.pb.h"
 #include "homolog/v1/operation_service.grpc.pb.h"
+#include "homolog/v1/store_service.grpc.pb.h"
 
 namespace homolog::client {
 namespace {
@@ -58,7 +59,8 @@ class GrpcConnection : public Connection {
         checkpoints_(v1::CheckpointService::NewStub(channel)),
         datasets_(v1::DatasetService::NewStub(channel)),
         analysis_(v1::AnalysisService::NewStub(channel)),
-        operations_(v1::OperationService::NewStub(channel)) {}
+        operations_(v1::OperationService::NewStub(channel)),
+        store_(v1::StoreService::NewStub(channel)) {}
 
   absl::StatusOr<v1::ListCheckpointsResponse> ListCheckpoints(
       const v1::ListCheckpointsRequest& request) override {
@@ -174,17 +176,30 @@ class GrpcConnection : public Connection {
         .status();
   }
 
+  absl::StatusOr<v1::Store> GetStore(const v1::GetStoreRequest& request) override {
+    return Call(*store_, &Store::GetStore, request, options_.call_timeout);
+  }
+  absl::StatusOr<v1::VerifyStoreResponse> VerifyStore(
+      const v1::VerifyStoreRequest& request) override {
+    return Call(*store_, &Store::VerifyStore, request, options_.call_timeout);
+  }
+  absl::StatusOr<v1::Store> CompactStore(const v1::CompactStoreRequest& request) override {
+    return Call(*store_, &Store::CompactStore, request, options_.weights_timeout);
+  }
+
  private:
   using Checkpoints = v1::CheckpointService::StubInterface;
   using Datasets = v1::DatasetService::StubInterface;
   using Analysis = v1::AnalysisService::StubInterface;
   using Operations = v1::OperationService::StubInterface;
+  using Store = v1::StoreService::StubInterface;
 
   const ConnectOptions options_;
   const std::unique_ptr<Checkpoints> checkpoints_;
   const std::unique_ptr<Datasets> datasets_;
   const std::unique_ptr<Analysis> analysis_;
   const std::unique_ptr<Operations> operations_;
+  const std::unique_ptr<Store> store_;
 };
 
 // Sends the spec and then everything from `next`. A refused write is no error here: the server has

@@ -15,6 +15,7 @@
 #include "server/analysis/correlation_result.h"
 #include "server/analysis/neighbour_mixture.h"
 #include "server/analysis/run_control.h"
+#include "server/analysis/state_archive.h"
 #include "server/engine/model.h"
 
 namespace homolog::analysis {
@@ -52,6 +53,8 @@ class RotatedDeviations {
   // Float32 [forms, d_mlp]: of R and, where a rotation needs it, of T R; 0 where a rotated neuron
   // never varies.
   at::Tensor Inverse(int64_t matrix, int64_t layer) const;
+  // All of its state.
+  void Transfer(StateArchive& archive) { archive.Part(inverse_, inverse_.device()); }
 
  private:
   const engine::ModelShape shape_;
@@ -75,6 +78,8 @@ class BaselineAccumulator {
   // Mean and deviation over rotations. inverse_deviation: of the reference's y, float32 [neurons],
   // over `count` positions.
   void Finish(const at::Tensor& inverse_deviation, int64_t count, PairCorrelations& result) const;
+  // All of its state.
+  void Transfer(StateArchive& archive) { archive.Part(largest_, largest_.device()); }
 
  private:
   void AddBest(int64_t rotation, int64_t first, const at::Tensor& rotated,

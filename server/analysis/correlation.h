@@ -8,6 +8,7 @@
 #define HOMOLOG_SERVER_ANALYSIS_CORRELATION_H_
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -15,6 +16,7 @@
 #include "server/analysis/correlation_plan.h"
 #include "server/analysis/correlation_result.h"
 #include "server/analysis/run_control.h"
+#include "server/analysis/state_archive.h"
 #include "server/analysis/token_sequences.h"
 #include "server/engine/model.h"
 
@@ -28,6 +30,12 @@ struct CorrelationCost {
   double moments_seconds = 0;          // statistics and products
   double reduction_seconds = 0;        // from moments to results
   double moments_multiplications = 0;  // each with an addition
+};
+
+// Snapshots of a computation, and what of it its plan does not say: models, tokens, options.
+struct KeyedSnapshots {
+  Snapshots* snapshots = nullptr;
+  std::string key;
 };
 
 // One result per reference, in the order of the models.
@@ -48,10 +56,15 @@ struct CorrelationSet {
 // even the smallest plan exceeds options.memory_bytes, (OUT_OF_MEMORY) where the device has less
 // than that; INVALID_ARGUMENT (PRECISION_UNAVAILABLE) for a precision that the device does not
 // have; and what control.Check() says.
+//
+// snapshots (may be null): keep its state now and then and where control.Check() interrupts it, and
+// give back what a former call with the same key, models, tokens and options kept, with bit by bit
+// the same result.
 absl::StatusOr<CorrelationSet> ComputeCorrelations(const std::vector<const engine::Model*>& models,
                                                    const TokenSequences& tokens,
                                                    const CorrelationOptions& options,
-                                                   RunControl& control);
+                                                   RunControl& control,
+                                                   const KeyedSnapshots& keep = {});
 
 }  // namespace homolog::analysis
 

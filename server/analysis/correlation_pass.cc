@@ -64,9 +64,10 @@ std::string CorrelationPass::ModelName(int64_t model) const {
 }
 
 absl::Status CorrelationPass::Run(const TokenSequences& tokens, RunControl& control,
-                                  CorrelationCost& cost) {
+                                  CorrelationCost& cost, absl::FunctionRef<void()> on_block) {
   const int64_t length = tokens.sequence_length(), batch = plan_.block_positions / length;
-  for (int64_t first = 0; first < tokens.sequence_count(); first += batch) {
+  while (next_sequence_ < tokens.sequence_count()) {
+    const int64_t first = next_sequence_;
     const int64_t count = std::min(batch, tokens.sequence_count() - first);
     Block block;
     HOMOLOG_ASSIGN_OR_RETURN(block.tokens, tokens.Read(first, count));
@@ -75,6 +76,8 @@ absl::Status CorrelationPass::Run(const TokenSequences& tokens, RunControl& cont
     block.positions = block.kept.defined() ? block.kept.numel() : block.tokens.numel();
     if (block.kept.defined()) block.stream_positions = block.kept + block.first;
     HOMOLOG_RETURN_IF_ERROR(AddBlock(block, control, cost));
+    next_sequence_ += count;
+    on_block();
   }
   for (auto& [model, side] : sides_) side->Release();
   return absl::OkStatus();
@@ -103,11 +106,20 @@ absl::Status CorrelationPass::AddBlock(const Block& block, RunControl& control,
     side->standardiser.AddBlock(block.positions, block.first, block.stream_positions, side->wide);
   }
   HOMOLOG_RETURN_IF_ERROR(CheckFinite());
-  HOMOLOG_RETURN_IF_ERROR(control.Check());
   AddProducts();
   cost.moments_seconds += Now() - start;
   cost.moments_multiplications += BlockMultiplications(block.positions + spare);
   return absl::OkStatus();
+}
+
+void CorrelationPass::Transfer(StateArchive& archive) {
+  archive.Part(next_sequence_);
+  for (auto& [model, side] : sides_) side->standardiser.Transfer(archive);
+  for (WithinSums& sums : within_) archive.Part(sums.products, device_);
+  for (CrossSums& sums : cross_) {
+    archive.Part(sums.products, device_);
+    sums.sample.Transfer(archive);
+  }
 }
 
 // Waits for the device: the one time in a block.

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "server/analysis/activations.h"
 #include "server/analysis/correlation.h"
@@ -22,6 +23,7 @@
 #include "server/analysis/products.h"
 #include "server/analysis/run_control.h"
 #include "server/analysis/standardiser.h"
+#include "server/analysis/state_archive.h"
 #include "server/analysis/token_sequences.h"
 #include "server/engine/model.h"
 
@@ -45,9 +47,16 @@ class CorrelationPass {
                   const PlannedPass& planned, const CorrelationOptions& options,
                   const std::set<int64_t>& statistics_of);
 
-  // Reads all tokens; the blocks are gone afterwards. FAILED_PRECONDITION (NON_FINITE_ACTIVATION),
-  // and what the tokens and control.Check() say. Adds to `cost`.
-  absl::Status Run(const TokenSequences& tokens, RunControl& control, CorrelationCost& cost);
+  // Reads all tokens, from next_sequence() on; the blocks are gone afterwards. FAILED_PRECONDITION
+  // (NON_FINITE_ACTIVATION), and what the tokens and control.Check() say, which leaves the sums as
+  // they were after the last whole block. Adds to `cost`. `on_block` is called after every block.
+  absl::Status Run(const TokenSequences& tokens, RunControl& control, CorrelationCost& cost,
+                   absl::FunctionRef<void()> on_block);
+
+  // The first sequence that the sums do not hold.
+  int64_t next_sequence() const { return next_sequence_; }
+  // Sums, and how far they go: between blocks.
+  void Transfer(StateArchive& archive);
 
   const Standardiser& standardiser(int64_t model) const { return sides_.at(model)->standardiser; }
   std::vector<int64_t> models() const;
@@ -85,6 +94,7 @@ class CorrelationPass {
   const CorrelationOptions& options_;
   const at::Device device_;
   const Multiplier multiplier_;
+  int64_t next_sequence_ = 0;
   std::map<int64_t, std::unique_ptr<Side>> sides_;
   std::vector<WithinSums> within_;
   std::vector<CrossSums> cross_;

@@ -17,6 +17,18 @@ namespace {
 // A symmetric matrix of its part on and above the diagonal.
 at::Tensor Mirrored(const at::Tensor& upper) { return at::triu(upper) + at::triu(upper, 1).t(); }
 
+void TransferStatistics(StateArchive& archive, NeuronStatistics& statistics) {
+  for (std::vector<float>* part :
+       {&statistics.mean, &statistics.variance, &statistics.skew, &statistics.kurtosis,
+        &statistics.active_share, &statistics.minimum, &statistics.maximum,
+        &statistics.histogram_low, &statistics.histogram_width, &statistics.top_activation}) {
+    archive.Part(*part);
+  }
+  archive.Part(statistics.histogram);
+  archive.Part(statistics.kept);
+  archive.Part(statistics.top_position);
+}
+
 }  // namespace
 
 CorrelationReduction::CorrelationReduction(std::vector<engine::ModelShape> shapes,
@@ -200,6 +212,31 @@ void CorrelationReduction::AddBaseline(const CrossSums& sums, int64_t partner, i
   } else {
     directions_.at({tile.column_model, partner})
         .baseline.Add(matrix, tile.column, sums.products.t(), map, inverse, mixture);
+  }
+}
+
+void CorrelationReduction::Transfer(StateArchive& archive) {
+  for (auto& [index, model] : models_) {
+    model.rotated.Transfer(archive);
+    archive.Part(model.squared_norms);
+    archive.Part(model.count);
+    archive.Part(model.inverse_deviation, device_);
+    archive.Part(model.dead, device_);
+    archive.Part(model.has_statistics);
+    TransferStatistics(archive, model.statistics);
+  }
+  for (auto& [direction, of_direction] : directions_) {
+    of_direction.rows.Transfer(archive);
+    of_direction.baseline.Transfer(archive);
+    // Filled between passes only by same_index pairing.
+    archive.Part(of_direction.result.max_corr);
+    archive.Part(of_direction.result.max_sim);
+    archive.Part(of_direction.result.min_corr);
+    archive.Part(of_direction.result.min_sim);
+  }
+  for (auto& [models, pair] : pairs_) {
+    archive.Part(pair.squared_norms);
+    archive.Part(pair.error);
   }
 }
 

@@ -20,6 +20,7 @@
 #include "server/analysis/correlation_pass.h"
 #include "server/analysis/correlation_rows.h"
 #include "server/analysis/run_control.h"
+#include "server/analysis/state_archive.h"
 #include "server/engine/model.h"
 
 namespace homolog::analysis {
@@ -40,6 +41,9 @@ class CorrelationReduction {
   // One per reference, without excluded positions; empty columns, partner by partner, for known
   // pairs, and empty ones of its own for a reference that did not run.
   std::vector<CorrelationResult> Finish();
+
+  // All of its state, between passes.
+  void Transfer(StateArchive& archive);
 
  private:
   // What is known of a model that runs.

@@ -162,6 +162,15 @@ void CorrelationRows::AddOnDevice(const at::Tensor& rho, int64_t first_row, int6
   }
 }
 
+void CorrelationRows::Transfer(StateArchive& archive) {
+  archive.Part(top_corr_);
+  archive.Part(bottom_corr_);
+  archive.Part(top_sim_);
+  archive.Part(bottom_sim_);
+  archive.Part(histogram_);
+  archive.Part(sums_);
+}
+
 void CorrelationRows::Finish(PairCorrelations& result) const {
   result.max_corr = First(top_corr_, neurons_);
   result.max_sim = First(top_sim_, neurons_);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "server/analysis/correlation_result.h"
+#include "server/analysis/state_archive.h"
 
 namespace homolog::analysis {
 
@@ -33,6 +34,8 @@ class CorrelationRows {
 
   // max_corr, max_sim, min_corr, min_sim and distribution.
   void Finish(PairCorrelations& result) const;
+  // All of its state.
+  void Transfer(StateArchive& archive);
 
  private:
   void AddOnCpu(const at::Tensor& products, int64_t first_row, int64_t first_column,

@@ -41,6 +41,15 @@ ErrorSample::ErrorSample(const CrossTile& tile, int64_t d_mlp, int64_t side, uin
   products_ = at::zeros({side, side}, f64);
 }
 
+void ErrorSample::Transfer(StateArchive& archive) {
+  const at::Device device = products_.device();
+  archive.Part(count_);
+  for (at::Tensor* part : {&row_shift_, &column_shift_, &row_sum_, &column_sum_, &row_squares_,
+                           &column_squares_, &products_}) {
+    archive.Part(*part, device);
+  }
+}
+
 void ErrorSample::Add(const at::Tensor& row_activations, const at::Tensor& column_activations) {
   if (row_activations.size(0) == 0) return;
   at::Tensor a = row_activations.index_select(1, rows_).to(at::kDouble);

@@ -11,6 +11,7 @@
 #include "server/analysis/correlation_options.h"
 #include "server/analysis/correlation_plan.h"
 #include "server/analysis/correlation_result.h"
+#include "server/analysis/state_archive.h"
 #include "server/engine/model.h"
 
 namespace homolog::analysis {
@@ -28,6 +29,9 @@ class ErrorSample {
   // mean stays a mean.
   void Compare(const at::Tensor& products, const at::Tensor& row_factor,
                const at::Tensor& column_factor, MeasuredError& error) const;
+
+  // All of its state but what the constructor is told.
+  void Transfer(StateArchive& archive);
 
  private:
   at::Tensor Correlations() const;

@@ -128,6 +128,14 @@ void NeuronStatisticsAccumulator::AddHistogram(const at::Tensor& y) {
   histogram_.scatter_add_(1, bins, at::ones({1, 1}, histogram_.options()).expand(bins.sizes()));
 }
 
+void NeuronStatisticsAccumulator::Transfer(StateArchive& archive) {
+  const at::Device device = first_.device();
+  for (at::Tensor* part : {&shift_, &scale_, &inverse_scale_, &first_, &second_, &third_, &fourth_,
+                           &active_, &histogram_, &top_activation_, &top_position_}) {
+    archive.Part(*part, device);
+  }
+}
+
 NeuronStatistics NeuronStatisticsAccumulator::Finish(int64_t count, const at::Tensor& minimum,
                                                      const at::Tensor& maximum) const {
   NeuronStatistics result;

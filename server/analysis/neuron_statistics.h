@@ -11,6 +11,7 @@
 
 #include "server/analysis/column_loops.h"
 #include "server/analysis/correlation_result.h"
+#include "server/analysis/state_archive.h"
 
 namespace homolog::analysis {
 
@@ -36,6 +37,9 @@ class NeuronStatisticsAccumulator {
   // Of all `count` positions; minimum, maximum: of x, float32 [neurons].
   NeuronStatistics Finish(int64_t count, const at::Tensor& minimum,
                           const at::Tensor& maximum) const;
+
+  // All of its state, which is on the device of the sums.
+  void Transfer(StateArchive& archive);
 
  private:
   void KeepLargest(const Run& run, int64_t column, int64_t first, const int64_t* stream_positions);

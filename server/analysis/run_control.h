@@ -28,7 +28,16 @@ class RunControl {
   virtual void OnTotalTokens(int64_t /*tokens*/) {}
   // `tokens` more went through a model.
   virtual void OnTokens(int64_t /*tokens*/) {}
+  // `tokens` went through a model in a former process, and need not again.
+  virtual void OnResumedTokens(int64_t /*tokens*/) {}
+  // Something was stored that the work need not do again, should the process end.
+  virtual void OnLastingProgress() {}
+  // Whether others wait for the device. Where the work done so far is stored, so that nothing is
+  // lost, the computation then ends with a status of reason kYielded, and is called again later.
+  virtual bool ShouldYield() { return false; }
 };
+
+inline constexpr char kYielded[] = "YIELDED";
 
 }  // namespace homolog::analysis
 

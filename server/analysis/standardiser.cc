@@ -83,6 +83,16 @@ void Standardiser::SetProvisional(const at::Tensor& x) {
   if (statistics_wanted_) statistics_.SetUnits(shift_, scale_, inverse_scale_);
 }
 
+void Standardiser::Transfer(StateArchive& archive) {
+  const at::Device device = mean_.device();
+  archive.Part(count_);
+  for (at::Tensor* part : {&shift_, &scale_, &inverse_scale_, &mean_, &sum_of_squares_, &minimum_,
+                           &maximum_, &not_finite_, &bad_}) {
+    archive.Part(*part, device);
+  }
+  statistics_.Transfer(archive);
+}
+
 int64_t Standardiser::SpareRows(int64_t positions) { return (positions + kRun - 1) / kRun; }
 
 void Standardiser::AddBlock(int64_t positions, int64_t first, const at::Tensor& stream_positions,

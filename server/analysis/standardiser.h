@@ -19,6 +19,7 @@
 
 #include "absl/status/status.h"
 #include "server/analysis/neuron_statistics.h"
+#include "server/analysis/state_archive.h"
 #include "server/engine/model.h"
 
 namespace homolog::analysis {
@@ -60,6 +61,8 @@ class Standardiser {
   at::Tensor RelativeScale(int64_t layer) const;
   // Empty unless asked for in the constructor.
   NeuronStatistics Statistics() const;
+  // All of its state.
+  void Transfer(StateArchive& archive);
 
  private:
   void SetProvisional(const at::Tensor& x);

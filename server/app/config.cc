@@ -17,6 +17,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/time.h"
 #include "common/error.h"
 #include "common/text.h"
 #include "server/app/version.h"
@@ -38,8 +39,24 @@ ABSL_FLAG(
     std::string, memory_budget, "",
     "Most device memory that weights and moments may take, as 12GiB or a number of bytes; empty: "
     "80% of the device's memory.");
+ABSL_FLAG(
+    std::string, store_budget, "",
+    "Most bytes that stored results may take, as 100GiB or a number of bytes, before the least "
+    "recently used are evicted; empty: no limit.");
 ABSL_FLAG(int, queue_limit, 256, "Tasks that may wait for the device, 1 to 100000.");
-ABSL_FLAG(int, drain_timeout, 10, "Seconds that open calls have to end at shutdown, 0 to 3600.");
+ABSL_FLAG(
+    int, drain_timeout, 60,
+    "Seconds that a shutdown may take, 1 to 3600: running operations are kept in snapshots, open "
+    "calls end; beyond it the process ends as it is.");
+ABSL_FLAG(
+    absl::Duration, snapshot_interval, absl::Minutes(10),
+    "How often the sums of a running correlation are kept on the disk, to go on from them after "
+    "a restart, as 10m; 1s to 24h.");
+ABSL_FLAG(absl::Duration, operation_ttl, absl::Hours(7 * 24),
+          "How long operations that have ended are known, as 168h; 1s to 8760h. Results stay.");
+ABSL_FLAG(std::vector<std::string>, preload, {},
+          "Checkpoints, as model/step separated by commas, to load before the server says that it "
+          "serves.");
 ABSL_FLAG(bool, check, false, "Validate the configuration and exit.");
 
 namespace homolog::app {
@@ -124,6 +141,10 @@ absl::Status CheckRange(const std::string& flag, int64_t value, int64_t low, int
   return Invalid(flag, absl::StrCat(value), absl::StrCat("must be ", low, " to ", high));
 }
 
+std::chrono::seconds WholeSeconds(absl::Duration duration) {
+  return std::chrono::seconds(absl::ToInt64Seconds(duration));
+}
+
 absl::Status Validate(const Config& config) {
   if (config.repository.empty()) return Invalid("repository", "", "name the folder of models");
   if (config.data.empty()) return Invalid("data", "", "name the folder of the store");
@@ -131,7 +152,10 @@ absl::Status Validate(const Config& config) {
   if (!config.admin.empty()) HOMOLOG_RETURN_IF_ERROR(CheckAddress("admin", config.admin));
   HOMOLOG_RETURN_IF_ERROR(CheckRange("threads", config.threads, 0, 1024));
   HOMOLOG_RETURN_IF_ERROR(CheckRange("queue-limit", config.queue_limit, 1, 100000));
-  return CheckRange("drain-timeout", config.drain_seconds, 0, 3600);
+  HOMOLOG_RETURN_IF_ERROR(
+      CheckRange("snapshot-interval", config.snapshot_interval.count(), 1, 86400));
+  HOMOLOG_RETURN_IF_ERROR(CheckRange("operation-ttl", config.operation_ttl.count(), 1, 31536000));
+  return CheckRange("drain-timeout", config.drain_seconds, 1, 3600);
 }
 
 }  // namespace
@@ -190,8 +214,14 @@ absl::StatusOr<Config> ReadConfig(int argc, char** argv) {
   config.queue_limit = absl::GetFlag(FLAGS_queue_limit);
   config.drain_seconds = absl::GetFlag(FLAGS_drain_timeout);
   config.check = absl::GetFlag(FLAGS_check);
+  config.preload = absl::GetFlag(FLAGS_preload);
+  config.snapshot_interval = WholeSeconds(absl::GetFlag(FLAGS_snapshot_interval));
+  config.operation_ttl = WholeSeconds(absl::GetFlag(FLAGS_operation_ttl));
   if (const std::string budget = absl::GetFlag(FLAGS_memory_budget); !budget.empty()) {
     HOMOLOG_ASSIGN_OR_RETURN(config.memory_budget_bytes, ParseBytes("memory-budget", budget));
+  }
+  if (const std::string budget = absl::GetFlag(FLAGS_store_budget); !budget.empty()) {
+    HOMOLOG_ASSIGN_OR_RETURN(config.store_budget_bytes, ParseBytes("store-budget", budget));
   }
   HOMOLOG_RETURN_IF_ERROR(Validate(config));
   return config;

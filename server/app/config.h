@@ -4,24 +4,30 @@
 #ifndef HOMOLOG_SERVER_APP_CONFIG_H_
 #define HOMOLOG_SERVER_APP_CONFIG_H_
 
+#include <chrono>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 
 namespace homolog::app {
 
 struct Config {
-  std::string repository;           // folder of models
-  std::string data;                 // folder of the store; created where missing
-  std::string listen;               // HOST:PORT of gRPC
-  std::string admin;                // HOST:PORT of HTTP; empty: none
-  std::string device;               // auto, cpu, cuda:N
-  int threads = 0;                  // intra-op; 0: one per core
-  int64_t memory_budget_bytes = 0;  // 0: 80% of the device's memory
-  int queue_limit = 0;              // tasks that may wait for the device
-  int drain_seconds = 0;            // time that open calls have at shutdown
-  bool check = false;               // validate and exit
+  std::string repository;                         // folder of models
+  std::string data;                               // folder of the store; created where missing
+  std::string listen;                             // HOST:PORT of gRPC
+  std::string admin;                              // HOST:PORT of HTTP; empty: none
+  std::string device;                             // auto, cpu, cuda:N
+  int threads = 0;                                // intra-op; 0: one per core
+  int64_t memory_budget_bytes = 0;                // 0: 80% of the device's memory
+  int64_t store_budget_bytes = 0;                 // of results; 0: no limit
+  int queue_limit = 0;                            // tasks that may wait for the device
+  std::chrono::seconds snapshot_interval{600};    // of a correlation's sums
+  std::chrono::seconds operation_ttl{7 * 86400};  // ended operations are forgotten after it
+  std::vector<std::string> preload;               // checkpoints to load before it serves
+  int drain_seconds = 0;                          // time that a shutdown may take
+  bool check = false;                             // validate and exit
 };
 
 // Reads the command line (and --flagfile). Flags may be written with '-' or '_' between words.

@@ -2,19 +2,22 @@
 #include <glog/logging.h>
 #include <signal.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <iostream>
 #include <memory>
 
 #include "common/error.h"
 #include "server/app/config.h"
+#include "server/app/drain.h"
 #include "server/app/server.h"
 #include "server/app/version.h"
 #include "server/engine/device.h"
 
 namespace {
 
-constexpr int kFailure = 1, kBadUsage = 2;
+// 3: app::kDrainTimedOut.
+constexpr int kFailure = 1, kBadUsage = 2, kDeviceLost = 4;
 
 int Fail(const absl::Status& status) {
   std::cerr << "homologd: " << absl::StatusCodeToString(status.code()) << ": " << status.message()
@@ -58,7 +61,9 @@ int main(int argc, char** argv) {
   int received = 0;
   sigwait(&signals, &received);
   LOG(INFO) << "signal " << strsignal(received) << ": shutting down";
+  const bool device_lost = (*server)->device_lost();
+  homolog::app::ExitAfter(std::chrono::seconds(config->drain_seconds));
   (*server)->Shutdown();
   LOG(INFO) << "homologd has stopped";
-  return EXIT_SUCCESS;
+  return device_lost ? kDeviceLost : EXIT_SUCCESS;
 }

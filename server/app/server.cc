@@ -1,20 +1,30 @@
 #include "server/app/server.h"
 
 #include <glog/logging.h>
+#include <google/protobuf/util/time_util.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
+#include "common/resource_names.h"
 #include "common/text.h"
+#include "server/app/housekeeping.h"
+#include "server/app/process_stats.h"
 #include "server/app/store_digest_memo.h"
+#include "server/app/store_metrics.h"
 #include "server/app/version.h"
 #include "server/checkpoints/registry.h"
 #include "server/engine/device.h"
@@ -29,6 +39,7 @@
 #include "server/rpc/checkpoint_service.h"
 #include "server/rpc/dataset_service.h"
 #include "server/rpc/operation_service.h"
+#include "server/rpc/store_service.h"
 #include "server/store/store.h"
 
 namespace homolog::app {
@@ -78,12 +89,53 @@ std::string OutcomeName(v1::OperationState state) {
   }
 }
 
+// From its start to its end; nothing where it never started.
+std::optional<double> Seconds(const v1::Operation& operation) {
+  using google::protobuf::util::TimeUtil;
+  if (!operation.has_start_time()) return std::nullopt;
+  return static_cast<double>(
+             TimeUtil::DurationToMicroseconds(operation.end_time() - operation.start_time())) *
+         1e-6;
+}
+
 void LogEnd(const v1::Operation& operation) {
   LOG(INFO) << "operation=" << operation.name() << " kind=" << operation.kind()
-            << " outcome=" << OutcomeName(operation.state()) << " result=" << operation.result()
+            << " client=" << operation.client() << " outcome=" << OutcomeName(operation.state())
+            << " seconds=" << Seconds(operation).value_or(0) << " result=" << operation.result()
             << (operation.has_error()
                     ? absl::StrCat(" message=", Quoted(operation.error().message()))
                     : "");
+}
+
+void LogStoreEvent(const store::StoreEvent& event) {
+  using Kind = store::StoreEvent::Kind;
+  switch (event.kind) {
+    case Kind::kDamaged:
+      LOG(ERROR) << "store=damaged result=" << event.name << " message=" << Quoted(event.detail);
+      return;
+    case Kind::kEvicted:
+      LOG(INFO) << "store=evicted result=" << event.name;
+      return;
+    case Kind::kReadOnly:
+      LOG(ERROR) << "store=read-only message=" << Quoted(event.detail);
+      return;
+    case Kind::kServing:
+      LOG(INFO) << "store=serving";
+      return;
+  }
+}
+
+operations::SnapshotSettings Snapshots(const Config& config) {
+  return {config.data + "/snapshots", config.snapshot_interval, [](const std::string& problem) {
+            LOG(ERROR) << "snapshot=failed message=" << Quoted(problem);
+          }};
+}
+
+// So that requests are answered at once while all cores compute: the threads that libtorch makes
+// for the calling one inherit it.
+void ComputeInTheBackground() {
+  constexpr int kNice = 10;
+  setpriority(PRIO_PROCESS, 0, kNice);  // of this thread alone, on Linux
 }
 
 int64_t Budget(const Config& config, c10::Device device) {
@@ -99,28 +151,47 @@ struct Server::Parts {
   Parts(const Config& config, checkpoints::Repository repository, c10::Device device,
         std::unique_ptr<store::Store> opened_store)
       : drain_seconds(config.drain_seconds),
+        device(device),
         metrics(kVersion),
         store(std::move(opened_store)),
         digests(store.get()),
         registry(std::move(repository), device, Budget(config, device), &digests),
         worker(static_cast<size_t>(config.queue_limit),
-               [threads = config.threads] { engine::SetThreads(threads).IgnoreError(); }),
+               [threads = config.threads] {
+                 ComputeInTheBackground();
+                 engine::SetThreads(threads).IgnoreError();
+               }),
         manager(
             store.get(), &worker,
             [this](const v1::Operation& operation) {
-              metrics.OperationEnded(operation.kind(), OutcomeName(operation.state()));
+              metrics.OperationEnded(operation.kind(), OutcomeName(operation.state()),
+                                     Seconds(operation));
+              operations::DeleteSnapshots(context.snapshots, operation.name());
               LogEnd(operation);
             },
-            [this](int64_t tokens) { metrics.tokens.Increment(static_cast<double>(tokens)); }),
-        context{&registry, &tokenizers, store.get(), Budget(config, device)},
+            [this](int64_t tokens) { metrics.tokens.Increment(static_cast<double>(tokens)); },
+            {.on_device_lost = [this](const absl::Status& status) { LoseDevice(status); }}),
+        context{&registry, &tokenizers, store.get(), Budget(config, device), Snapshots(config)},
         quick(kQuickThreads, kPoolQueue),
         slow(kSlowThreads, kPoolQueue),
         checkpoint_service(&registry, &tokenizers, &quick, &slow, &metrics),
         dataset_service(&registry, &tokenizers, store.get(), &quick, &slow, &metrics),
         analysis_service(context, &manager, &worker, &quick, &slow, &metrics),
-        operation_service(&manager, &quick, &metrics) {}
+        operation_service(&manager, &quick, &metrics),
+        store_service(store.get(), &slow, &metrics),
+        housekeeping({{std::chrono::seconds(1), [this] { store->Maintain(); }},
+                      {std::chrono::seconds(60), [this, ttl = config.operation_ttl] {
+                         manager.Expire(ttl).status().IgnoreError();
+                       }}}) {}
 
   absl::Status Listen(const Config& config);
+  absl::Status Preload(const std::vector<std::string>& checkpoints);
+  void SetServing(bool serving);
+  void LoseDevice(const absl::Status& status) {
+    LOG(ERROR) << "device=lost message=" << Quoted(std::string(status.message()));
+    device_lost = true;
+    kill(getpid(), SIGTERM);  // whoever waits for signals shuts down
+  }
   std::string MetricsText() {
     const checkpoints::RegistryUsage usage = registry.usage();
     metrics.SetCheckpoints({.loaded = usage.loaded,
@@ -131,10 +202,20 @@ struct Server::Parts {
                             .load_failures = usage.load_failures,
                             .evictions = usage.evictions});
     metrics.queue_depth.Set(static_cast<double>(worker.queue_depth()));
+    const operations::OperationManager::Counts counts = manager.counts();
+    metrics.SetOperations(counts.queued, counts.running);
+    SetStoreMetrics(*store, metrics);
+    metrics::ResourceCounts resources = ReadProcessStats();
+    resources.device_total_bytes = engine::DeviceMemoryBytes(device);
+    resources.device_used_bytes =
+        device.is_cuda() ? engine::DeviceUsedBytes(device) : resources.resident_bytes;
+    metrics.SetResources(resources);
     return metrics::Serialize(metrics);
   }
 
   const int drain_seconds;
+  const c10::Device device;
+  std::atomic<bool> device_lost = false;
   metrics::Metrics metrics;
   std::unique_ptr<store::Store> store;
   StoreDigestMemo digests;
@@ -148,6 +229,8 @@ struct Server::Parts {
   rpc::DatasetService dataset_service;
   rpc::AnalysisService analysis_service;
   rpc::OperationService operation_service;
+  rpc::StoreService store_service;
+  Housekeeping housekeeping;
   std::atomic<bool> ready = false;
   int port = 0;
   std::unique_ptr<grpc::Server> grpc_server;
@@ -167,6 +250,7 @@ absl::Status Server::Parts::Listen(const Config& config) {
   builder.RegisterService(&dataset_service);
   builder.RegisterService(&analysis_service);
   builder.RegisterService(&operation_service);
+  builder.RegisterService(&store_service);
   grpc_server = builder.BuildAndStart();
   if (!grpc_server || port == 0) {
     return MakeError(absl::StatusCode::kUnavailable, "ADDRESS_IN_USE",
@@ -174,6 +258,7 @@ absl::Status Server::Parts::Listen(const Config& config) {
                                   "; choose a free HOST:PORT of this machine"),
                      {{"address", config.listen}});
   }
+  SetServing(false);
   if (config.admin.empty()) return absl::OkStatus();
   HOMOLOG_ASSIGN_OR_RETURN(
       admin, rpc::AdminServer::Start(config.admin, {[this] { return MetricsText(); },
@@ -181,11 +266,33 @@ absl::Status Server::Parts::Listen(const Config& config) {
   return absl::OkStatus();
 }
 
+absl::Status Server::Parts::Preload(const std::vector<std::string>& checkpoints) {
+  for (const std::string& given : checkpoints) {
+    HOMOLOG_ASSIGN_OR_RETURN(const std::string full, ExpandCheckpointName(given));
+    HOMOLOG_ASSIGN_OR_RETURN(const CheckpointName name, CheckpointName::Parse(full));
+    const absl::Status loaded = registry.Acquire(name).status();
+    if (!loaded.ok()) return Annotate(loaded, absl::StrCat("--preload ", given));
+    LOG(INFO) << "checkpoint=" << full << " preloaded";
+  }
+  return absl::OkStatus();
+}
+
+void Server::Parts::SetServing(bool serving) {
+  ready = serving;
+  grpc::HealthCheckServiceInterface* const health = grpc_server->GetHealthCheckService();
+  for (const char* service : {"CheckpointService", "DatasetService", "AnalysisService",
+                              "OperationService", "StoreService"}) {
+    health->SetServingStatus(absl::StrCat("homolog.v1.", service), serving);
+  }
+  health->SetServingStatus("", serving);
+}
+
 Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Server::~Server() { Shutdown(); }
 
 int Server::port() const { return parts_->port; }
 int Server::admin_port() const { return parts_->admin ? parts_->admin->port() : -1; }
+bool Server::device_lost() const { return parts_ && parts_->device_lost; }
 
 absl::Status CheckEnvironment(const Config& config) {
   HOMOLOG_RETURN_IF_ERROR(engine::ParseDevice(config.device).status());
@@ -196,28 +303,32 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Config& config) {
   HOMOLOG_ASSIGN_OR_RETURN(const c10::Device device, engine::ParseDevice(config.device));
   HOMOLOG_ASSIGN_OR_RETURN(checkpoints::Repository repository,
                            checkpoints::Repository::Open(config.repository));
-  HOMOLOG_ASSIGN_OR_RETURN(std::unique_ptr<store::Store> store, store::Store::Open(config.data));
+  HOMOLOG_ASSIGN_OR_RETURN(
+      std::unique_ptr<store::Store> store,
+      store::Store::Open(config.data, {.result_budget_bytes = config.store_budget_bytes,
+                                       .observer = LogStoreEvent,
+                                       .env = nullptr}));
   auto parts = std::make_unique<Parts>(config, std::move(repository), device, std::move(store));
   std::unique_ptr<Server> server(new Server(std::move(parts)));
   Parts& running = *server->parts_;
   // Before the first client: what it submits must not be taken for work of a former process.
   HOMOLOG_RETURN_IF_ERROR(running.manager.Resume(MakeJobFactory(running.context)));
+  operations::DeleteSnapshotsExcept(running.context.snapshots, running.manager.UnendedNames());
   HOMOLOG_RETURN_IF_ERROR(running.Listen(config));
-  running.ready = true;
+  HOMOLOG_RETURN_IF_ERROR(running.Preload(config.preload));
+  running.SetServing(true);
   return server;
 }
 
 void Server::Shutdown() {
   if (!parts_) return;
-  parts_->ready = false;
-  if (parts_->grpc_server) {
-    parts_->grpc_server->GetHealthCheckService()->SetServingStatus(false);
-  }
+  const auto deadline = std::chrono::system_clock::now() +
+                        std::chrono::seconds(std::max(1, parts_->drain_seconds - 1));
+  if (parts_->grpc_server) parts_->SetServing(false);
   parts_->manager.BeginShutdown();
   parts_->worker.Stop();
   if (parts_->grpc_server) {
-    parts_->grpc_server->Shutdown(std::chrono::system_clock::now() +
-                                  std::chrono::seconds(parts_->drain_seconds));
+    parts_->grpc_server->Shutdown(deadline);
     parts_->grpc_server->Wait();
   }
   parts_.reset();

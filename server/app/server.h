@@ -22,6 +22,9 @@ class Server {
   // Ports that it listens on (for HOST:0).
   int port() const;
   int admin_port() const;  // -1 without --admin
+  // Whether the device can no longer be used: SIGTERM was then sent to this process, to be started
+  // anew.
+  bool device_lost() const;
 
   // Refuses new work, lets running work reach a safe point, ends open calls within the drain
   // timeout and frees everything. Does nothing the second time.

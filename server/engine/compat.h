@@ -13,6 +13,18 @@
 
 namespace homolog::engine {
 
+// Bytes of a CUDA device's memory that are in use, by whomever; 0 in a build without CUDA.
+inline int64_t CudaUsedBytes([[maybe_unused]] c10::Device device) {
+#if defined(HOMOLOG_CUDA)
+  size_t free_bytes = 0, total_bytes = 0;
+  if (cudaSetDevice(device.index()) == cudaSuccess &&
+      cudaMemGetInfo(&free_bytes, &total_bytes) == cudaSuccess) {
+    return static_cast<int64_t>(total_bytes - free_bytes);
+  }
+#endif
+  return 0;
+}
+
 // Bytes of memory of a CUDA device; 0 in a build without CUDA.
 inline int64_t CudaMemoryBytes([[maybe_unused]] c10::Device device) {
 #if defined(HOMOLOG_CUDA)

@@ -59,6 +59,10 @@ void UseWidestVectors() {
 #endif
 }
 
+int64_t DeviceUsedBytes(c10::Device device) {
+  return device.is_cuda() ? CudaUsedBytes(device) : 0;
+}
+
 int64_t DeviceMemoryBytes(c10::Device device) {
   if (device.is_cuda()) return CudaMemoryBytes(device);
   return static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGE_SIZE);

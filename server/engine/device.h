@@ -30,6 +30,9 @@ void UseWidestVectors();
 // Bytes of memory of the device: of the machine for the CPU.
 int64_t DeviceMemoryBytes(c10::Device device);
 
+// Bytes of a CUDA device's memory that are in use, by whomever; 0 for the CPU.
+int64_t DeviceUsedBytes(c10::Device device);
+
 }  // namespace homolog::engine
 
 #endif  // HOMOLOG_SERVER_ENGINE_DEVICE_H_

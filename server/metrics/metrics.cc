@@ -25,7 +25,22 @@ prometheus::Gauge& OneGauge(prometheus::Registry& registry, const char* name, co
   return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add({});
 }
 
-void RaiseTo(int64_t total, prometheus::Counter& counter) {
+prometheus::Family<prometheus::Gauge>& GaugeFamily(prometheus::Registry& registry, const char* name,
+                                                   const char* help) {
+  return prometheus::BuildGauge().Name(name).Help(help).Register(registry);
+}
+
+// Operations take from a tenth of a second to days.
+const prometheus::Histogram::BucketBoundaries kLongSeconds = {
+    0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 24 * 3600};
+
+template <typename Number>
+void Set(prometheus::Gauge& gauge, Number value) {
+  gauge.Set(static_cast<double>(value));
+}
+
+template <typename Number>
+void RaiseTo(Number total, prometheus::Counter& counter) {
   counter.Increment(std::max(0.0, static_cast<double>(total) - counter.Value()));
 }
 
@@ -70,6 +85,67 @@ Metrics::Metrics(const std::string& version)
                                 "Loads that failed, also for want of memory.")),
       evictions_(OneCounter(*registry, "homolog_checkpoint_evictions_total",
                             "Checkpoints dropped from device memory to make room.")),
+      operation_seconds_(prometheus::BuildHistogram()
+                             .Name("homolog_operation_duration_seconds")
+                             .Help("Time from an operation's start to its end, by kind.")
+                             .Register(*registry)),
+      queued_operations_(
+          OneGauge(*registry, "homolog_operations_queued", "Operations that wait for the device.")),
+      running_operations_(OneGauge(*registry, "homolog_operations_running", "Operations at work.")),
+      store_read_only_(OneGauge(*registry, "homolog_store_read_only",
+                                "1 while the store takes no writes, else 0.")),
+      store_disk_bytes_(OneGauge(*registry, "homolog_store_disk_bytes",
+                                 "Bytes of the store's folder, snapshots included.")),
+      store_free_bytes_(OneGauge(*registry, "homolog_store_free_bytes",
+                                 "Bytes that are free on the store's disk.")),
+      store_results_(GaugeFamily(*registry, "homolog_store_results", "Stored results, by kind.")),
+      store_result_bytes_(GaugeFamily(*registry, "homolog_store_result_bytes",
+                                      "Bytes of stored results before compression, by kind.")),
+      store_result_budget_bytes_(OneGauge(*registry, "homolog_store_result_budget_bytes",
+                                          "Bytes that stored results may take; 0: no limit.")),
+      store_datasets_(OneGauge(*registry, "homolog_store_datasets", "Stored data sets.")),
+      store_dataset_bytes_(OneGauge(*registry, "homolog_store_dataset_bytes",
+                                    "Bytes of stored tokens before compression.")),
+      store_operations_(
+          OneGauge(*registry, "homolog_store_operations", "Operations that are known.")),
+      store_evictions_(OneCounter(*registry, "homolog_store_evictions_total",
+                                  "Results that were evicted to make room.")),
+      store_damaged_(OneCounter(*registry, "homolog_store_damaged_results_total",
+                                "Results that were found damaged, and dropped.")),
+      rocksdb_memtable_bytes_(
+          OneGauge(*registry, "homolog_rocksdb_memtable_bytes", "Bytes not yet in tables.")),
+      rocksdb_table_bytes_(
+          OneGauge(*registry, "homolog_rocksdb_table_bytes", "Bytes of table files.")),
+      rocksdb_pending_compaction_bytes_(OneGauge(*registry,
+                                                 "homolog_rocksdb_pending_compaction_bytes",
+                                                 "Bytes that compactions still have to rewrite.")),
+      rocksdb_block_cache_bytes_(
+          OneGauge(*registry, "homolog_rocksdb_block_cache_bytes", "Bytes of cached blocks.")),
+      rocksdb_written_bytes_(OneCounter(*registry, "homolog_rocksdb_written_bytes_total",
+                                        "Bytes of keys and values written.")),
+      rocksdb_read_bytes_(OneCounter(*registry, "homolog_rocksdb_read_bytes_total",
+                                     "Bytes of values read by key.")),
+      rocksdb_wal_syncs_(
+          OneCounter(*registry, "homolog_rocksdb_wal_syncs_total", "Syncs of the log.")),
+      rocksdb_block_cache_hits_(OneCounter(*registry, "homolog_rocksdb_block_cache_hits_total",
+                                           "Blocks that the cache had.")),
+      rocksdb_block_cache_misses_(OneCounter(*registry, "homolog_rocksdb_block_cache_misses_total",
+                                             "Blocks that had to be read.")),
+      rocksdb_compaction_written_bytes_(OneCounter(*registry,
+                                                   "homolog_rocksdb_compaction_written_bytes_total",
+                                                   "Bytes that compactions wrote.")),
+      device_total_bytes_(OneGauge(*registry, "homolog_device_memory_total_bytes",
+                                   "Memory of the device that computes.")),
+      device_used_bytes_(
+          OneGauge(*registry, "homolog_device_memory_used_bytes",
+                   "Of it in use: on CUDA by everyone, on the CPU by this process.")),
+      resident_bytes_(
+          OneGauge(*registry, "process_resident_memory_bytes", "Resident memory size in bytes.")),
+      open_files_(OneGauge(*registry, "process_open_fds", "Number of open file descriptors.")),
+      start_seconds_(OneGauge(*registry, "process_start_time_seconds",
+                              "Start time of the process since unix epoch in seconds.")),
+      cpu_seconds_(OneCounter(*registry, "process_cpu_seconds_total",
+                              "Total user and system CPU time spent in seconds.")),
       tokens(OneCounter(*registry, "homolog_tokens_total", "Tokens that went through a model.")),
       store_hits(OneCounter(*registry, "homolog_store_hits_total",
                             "Results asked for that the store had.")),
@@ -89,8 +165,56 @@ std::unique_ptr<MethodMetrics> Metrics::Method(const std::string& method) {
       new MethodMetrics(method, requests_, request_seconds_.Add({{"method", method}}, kSeconds)));
 }
 
-void Metrics::OperationEnded(const std::string& kind, const std::string& outcome) {
+void Metrics::OperationEnded(const std::string& kind, const std::string& outcome,
+                             std::optional<double> seconds) {
   operations_.Add({{"kind", kind}, {"outcome", outcome}}).Increment();
+  if (seconds) operation_seconds_.Add({{"kind", kind}}, kLongSeconds).Observe(*seconds);
+}
+
+void Metrics::SetOperations(int64_t queued, int64_t running) {
+  Set(queued_operations_, queued);
+  Set(running_operations_, running);
+}
+
+void Metrics::SetStore(const StoreCounts& counts) {
+  store_read_only_.Set(counts.read_only ? 1 : 0);
+  Set(store_disk_bytes_, counts.disk_bytes);
+  Set(store_free_bytes_, counts.free_bytes);
+  Set(store_result_budget_bytes_, counts.result_budget_bytes);
+  for (const StoreCounts::Results& results : counts.results) {
+    Set(store_results_.Add({{"kind", results.kind}}), results.count);
+    Set(store_result_bytes_.Add({{"kind", results.kind}}), results.bytes);
+  }
+  Set(store_datasets_, counts.datasets);
+  Set(store_dataset_bytes_, counts.dataset_bytes);
+  Set(store_operations_, counts.operations);
+  const std::lock_guard lock(totals_mutex_);
+  RaiseTo(counts.evicted_results, store_evictions_);
+  RaiseTo(counts.damaged_results, store_damaged_);
+}
+
+void Metrics::SetRocksdb(const RocksdbCounts& counts) {
+  Set(rocksdb_memtable_bytes_, counts.memtable_bytes);
+  Set(rocksdb_table_bytes_, counts.table_bytes);
+  Set(rocksdb_pending_compaction_bytes_, counts.pending_compaction_bytes);
+  Set(rocksdb_block_cache_bytes_, counts.block_cache_bytes);
+  const std::lock_guard lock(totals_mutex_);
+  RaiseTo(counts.written_bytes, rocksdb_written_bytes_);
+  RaiseTo(counts.read_bytes, rocksdb_read_bytes_);
+  RaiseTo(counts.wal_syncs, rocksdb_wal_syncs_);
+  RaiseTo(counts.block_cache_hits, rocksdb_block_cache_hits_);
+  RaiseTo(counts.block_cache_misses, rocksdb_block_cache_misses_);
+  RaiseTo(counts.compaction_written_bytes, rocksdb_compaction_written_bytes_);
+}
+
+void Metrics::SetResources(const ResourceCounts& counts) {
+  Set(device_total_bytes_, counts.device_total_bytes);
+  Set(device_used_bytes_, counts.device_used_bytes);
+  Set(resident_bytes_, counts.resident_bytes);
+  Set(open_files_, counts.open_files);
+  start_seconds_.Set(counts.start_seconds);
+  const std::lock_guard lock(totals_mutex_);
+  RaiseTo(counts.cpu_seconds, cpu_seconds_);
 }
 
 void Metrics::SetCheckpoints(const CheckpointCounts& counts) {

@@ -73,9 +73,11 @@ int64_t MeasuredSets(v1::AblationScope scope, int64_t layers, int64_t draws) {
 
 absl::StatusOr<Job> PrepareAblation(const AnalysisContext& context,
                                     const v1::RunAblationRequest& request) {
+  auto hold = std::make_shared<store::Store::Hold>(context.store);
   HOMOLOG_ASSIGN_OR_RETURN(AblationInputs validated, ValidateAblation(context, request));
   const auto inputs = std::make_shared<const AblationInputs>(std::move(validated));
   Job job;
+  job.hold = std::move(hold);
   job.kind = std::string(kAblationKind);
   for (const AblationTarget& target : inputs->targets) {
     for (const AblatedSet& set : target.sets) {

@@ -15,6 +15,7 @@
 #include "homolog/v1/dataset.pb.h"
 #include "server/checkpoints/registry.h"
 #include "server/datasets/tokenizer_cache.h"
+#include "server/operations/snapshot_files.h"
 #include "server/results/request_digest.h"
 #include "server/store/store.h"
 
@@ -26,6 +27,7 @@ struct AnalysisContext {
   datasets::TokenizerCache* tokenizers = nullptr;
   store::Store* store = nullptr;
   int64_t memory_budget_bytes = 0;  // for weights and moments together
+  SnapshotSettings snapshots = {};
 };
 
 v1::ModelShape ShapeProto(const engine::ModelShape& shape);

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "common/error.h"
 #include "common/resource_names.h"
 #include "server/analysis/correlation.h"
@@ -32,10 +33,22 @@ absl::StatusOr<std::vector<checkpoints::CheckpointHandle>> AcquireAll(
   return handles;
 }
 
+// All that determines the sums of the models that run, but their plan.
+std::string SnapshotKey(const CorrelationInputs& inputs, const CorrelationGaps& gaps) {
+  results::RequestDigest digest("snapshot/1");
+  for (const std::string& id : inputs.ids) digest.Add("correlation", id);
+  for (const size_t model : gaps.models) digest.Add("model", inputs.options.model_names[model]);
+  for (const auto& [first, second] : gaps.options.known_pairs) {
+    digest.Add("known", absl::StrCat(first, ",", second));
+  }
+  return digest.Finish();
+}
+
 // What no stored result has.
 absl::StatusOr<analysis::CorrelationSet> Compute(const AnalysisContext& context,
                                                  const CorrelationInputs& inputs,
                                                  const CorrelationGaps& gaps,
+                                                 const std::string& operation,
                                                  analysis::RunControl& control) {
   control.OnStage("loading checkpoints");
   HOMOLOG_ASSIGN_OR_RETURN(const std::vector<checkpoints::CheckpointHandle> handles,
@@ -45,7 +58,9 @@ absl::StatusOr<analysis::CorrelationSet> Compute(const AnalysisContext& context,
   HOMOLOG_ASSIGN_OR_RETURN(const std::string dataset_id,
                            ParseName(kDatasets, inputs.dataset.name()));
   const StoredTokens tokens(*context.store, dataset_id, inputs.dataset);
-  return analysis::ComputeCorrelations(models, tokens, gaps.options, control);
+  SnapshotFiles snapshots(context.snapshots, operation);
+  return analysis::ComputeCorrelations(models, tokens, gaps.options, control,
+                                       {&snapshots, SnapshotKey(inputs, gaps)});
 }
 
 // Of the result of `reference`, in the order of its partners.
@@ -95,7 +110,7 @@ absl::Status RunCorrelation(const AnalysisContext& context, const CorrelationInp
   if (gaps.missing.empty()) return absl::OkStatus();
   analysis::CorrelationSet set;
   if (!gaps.models.empty()) {
-    HOMOLOG_ASSIGN_OR_RETURN(set, Compute(context, inputs, gaps, control));
+    HOMOLOG_ASSIGN_OR_RETURN(set, Compute(context, inputs, gaps, operation, control));
     computation.plan = PlanProto(set.plan);
   }
   control.OnStage("storing");
@@ -133,9 +148,11 @@ absl::StatusOr<CorrelationWork> PlanWork(const AnalysisContext& context,
 
 absl::StatusOr<Job> PrepareCorrelation(const AnalysisContext& context,
                                        const v1::ComputeCorrelationsRequest& request) {
+  auto hold = std::make_shared<store::Store::Hold>(context.store);
   HOMOLOG_ASSIGN_OR_RETURN(CorrelationInputs validated, ValidateCorrelation(context, request));
   const auto inputs = std::make_shared<const CorrelationInputs>(std::move(validated));
   Job job;
+  job.hold = std::move(hold);
   job.kind = std::string(kCorrelationKind);
   job.result = FormatName(kCorrelations, inputs->ids[0]);
   if (request.every_reference()) {

@@ -1,5 +1,6 @@
 #include "server/operations/device_worker.h"
 
+#include <chrono>
 #include <limits>
 #include <utility>
 
@@ -7,6 +8,12 @@
 #include "common/error.h"
 
 namespace homolog::operations {
+namespace {
+
+// Tasks take seconds to hours.
+constexpr std::chrono::seconds kRetryDelay{10};
+
+}  // namespace
 
 DeviceWorker::DeviceWorker(size_t queue_limit, Task on_start)
     : queue_limit_(queue_limit),
@@ -14,42 +21,67 @@ DeviceWorker::DeviceWorker(size_t queue_limit, Task on_start)
 
 DeviceWorker::~DeviceWorker() { Stop(); }
 
-absl::Status DeviceWorker::Post(Task task) { return PostWithin(queue_limit_, std::move(task)); }
-
-absl::Status DeviceWorker::PostAccepted(Task task) {
-  return PostWithin(std::numeric_limits<size_t>::max(), std::move(task));
+absl::Status DeviceWorker::Post(const std::string& client, Task task) {
+  return PostTo(queue_, queue_limit_, client, std::move(task));
 }
 
-absl::Status DeviceWorker::PostWithin(size_t limit, Task task) {
+absl::Status DeviceWorker::PostAccepted(const std::string& client, Task task) {
+  return PostTo(queue_, std::numeric_limits<size_t>::max(), client, std::move(task));
+}
+
+absl::Status DeviceWorker::PostShort(const std::string& client, Task task) {
+  return PostTo(short_queue_, queue_limit_, client, std::move(task));
+}
+
+absl::Status DeviceWorker::PostTo(Queue& queue, size_t limit, const std::string& client,
+                                  Task task) {
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) {
       return MakeError(absl::StatusCode::kUnavailable, "SHUTTING_DOWN",
                        "the server is shutting down; ask again once it is back");
     }
-    if (queue_.size() >= limit) {
-      return ResourceExhausted("QUEUE_FULL",
-                               absl::StrCat("the device's queue holds ", queue_.size(), " of ",
-                                            queue_limit_, " tasks; ask again later"),
-                               {{"queue_limit", absl::StrCat(queue_limit_)}});
+    if (queue.size() >= limit) {
+      return WithRetryDelay(
+          ResourceExhausted("QUEUE_FULL",
+                            absl::StrCat("the device's queue holds ", queue.size(), " of ",
+                                         queue_limit_, " tasks; ask again later"),
+                            {{"queue_limit", absl::StrCat(queue_limit_)}}),
+          kRetryDelay);
     }
-    queue_.push_back(std::move(task));
+    queue.Push(client, std::move(task));
   }
   wake_.notify_one();
   return absl::OkStatus();
 }
 
+void DeviceWorker::RunShort() {
+  Task task;
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_ || short_queue_.empty()) return;
+    task = short_queue_.Pop().second;
+  }
+  task();
+}
+
+bool DeviceWorker::OthersWait(const std::string& client) const {
+  const std::lock_guard lock(mutex_);
+  return queue_.HasOther(client);
+}
+
 size_t DeviceWorker::queue_depth() const {
   const std::lock_guard lock(mutex_);
-  return queue_.size();
+  return queue_.size() + short_queue_.size();
 }
 
 void DeviceWorker::Stop() {
-  std::deque<Task> dropped;  // destroyed outside the lock
+  Queue dropped, dropped_short;  // destroyed outside the lock
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
-    dropped.swap(queue_);
+    std::swap(dropped, queue_);
+    std::swap(dropped_short, short_queue_);
   }
   wake_.notify_one();
   std::call_once(joined_, [this] { thread_.join(); });
@@ -61,10 +93,9 @@ void DeviceWorker::Run(const Task& on_start) {
     Task task;
     {
       std::unique_lock lock(mutex_);
-      wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+      wake_.wait(lock, [this] { return stopping_ || !queue_.empty() || !short_queue_.empty(); });
       if (stopping_) return;
-      task = std::move(queue_.front());
-      queue_.pop_front();
+      task = (short_queue_.empty() ? queue_ : short_queue_).Pop().second;
     }
     task();
   }

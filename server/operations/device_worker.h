@@ -1,17 +1,19 @@
 // The one thread that owns all libtorch work of a device.
 //
-// Thread-safety: all methods may be called from any thread but the worker's own (Post: from any).
+// Thread-safety: all methods may be called from any thread but the worker's own, unless they say
+// otherwise (Post...: from any).
 #ifndef HOMOLOG_SERVER_OPERATIONS_DEVICE_WORKER_H_
 #define HOMOLOG_SERVER_OPERATIONS_DEVICE_WORKER_H_
 
 #include <condition_variable>
 #include <cstddef>
-#include <deque>
 #include <functional>
 #include <mutex>
+#include <string>
 #include <thread>
 
 #include "absl/status/status.h"
+#include "server/operations/fair_queue.h"
 
 namespace homolog::operations {
 
@@ -24,24 +26,35 @@ class DeviceWorker {
   DeviceWorker(size_t queue_limit, Task on_start);
   ~DeviceWorker();  // Stop()
 
-  // Queues a task; tasks run one after another in the order they came. RESOURCE_EXHAUSTED (reason
-  // QUEUE_FULL) where the queue is full, UNAVAILABLE (reason SHUTTING_DOWN) after Stop.
-  absl::Status Post(Task task);
+  // Queues a task of `client`; those of one client run in the order they came, clients take turns.
+  // RESOURCE_EXHAUSTED (reason QUEUE_FULL, with a retry delay) where the queue is full, UNAVAILABLE
+  // (reason SHUTTING_DOWN) after Stop.
+  absl::Status Post(const std::string& client, Task task);
   // The same beyond the limit, for work that was accepted before: never QUEUE_FULL.
-  absl::Status PostAccepted(Task task);
+  absl::Status PostAccepted(const std::string& client, Task task);
+  // The same for a task of about a batch, which goes before all others and also runs in the midst
+  // of a long one that calls RunShort.
+  absl::Status PostShort(const std::string& client, Task task);
+
+  // For a long task, on the worker's thread, between its batches: runs one waiting short task.
+  void RunShort();
+  // Whether a client other than `client` has a task that waits.
+  bool OthersWait(const std::string& client) const;
+
   // Tasks that wait, without the one that runs.
   size_t queue_depth() const;
   // Lets the running task finish, drops those that wait and joins the thread.
   void Stop();
 
  private:
-  absl::Status PostWithin(size_t limit, Task task);
+  using Queue = FairQueue<Task>;
+  absl::Status PostTo(Queue& queue, size_t limit, const std::string& client, Task task);
   void Run(const Task& on_start);
 
   const size_t queue_limit_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<Task> queue_;
+  Queue queue_, short_queue_;
   bool stopping_ = false;
   std::once_flag joined_;
   std::thread thread_;

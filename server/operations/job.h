@@ -3,6 +3,7 @@
 #define HOMOLOG_SERVER_OPERATIONS_JOB_H_
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "server/analysis/run_control.h"
+#include "server/store/store.h"
 
 namespace homolog::operations {
 
@@ -21,6 +23,8 @@ struct Job {
   std::vector<std::string> results;  // all of them, where there are several
   std::string request;  // serialised request message, from which the job can be prepared again
   std::function<absl::Status(const std::string& operation, analysis::RunControl& control)> run;
+  // Made before the request was looked at: keeps the results that it needs from being evicted.
+  std::shared_ptr<store::Store::Hold> hold;
 };
 
 // Prepares the job of a kind and a serialised request; INVALID_ARGUMENT for an unknown kind.

@@ -3,20 +3,16 @@
 #include <google/protobuf/util/time_util.h>
 
 #include <algorithm>
-#include <chrono>
 #include <exception>
 #include <new>
-#include <optional>
 #include <utility>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/error.h"
 #include "common/resource_names.h"
-#include "homolog/storage/v1/records.pb.h"
-#include "server/operations/plan_proto.h"
+#include "common/text.h"
 
 namespace homolog::operations {
 namespace {
@@ -24,13 +20,11 @@ namespace {
 using google::protobuf::util::TimeUtil;
 using storage::v1::OperationRecord;
 
-constexpr int kResumePage = 1000;
-
-google::protobuf::Timestamp Now() {
-  return TimeUtil::MicrosecondsToTimestamp(std::chrono::duration_cast<std::chrono::microseconds>(
-                                               std::chrono::system_clock::now().time_since_epoch())
-                                               .count());
-}
+constexpr int kRecordsPerPage = 1000;
+// Of requests that share one operation: its record grows by each.
+constexpr int kMostRequestIds = 1000;
+constexpr size_t kLongestRequestId = 64;
+constexpr std::chrono::seconds kRetryDelay{10};
 
 absl::StatusOr<OperationRecord> ParseRecord(const std::string& id, const std::string& bytes) {
   OperationRecord record;
@@ -71,148 +65,36 @@ bool HasResults(const v1::Operation& operation, const Job& job) {
                     job.results.end());
 }
 
-void SetError(const absl::Status& status, v1::Operation& operation) {
-  operation.mutable_error()->ParseFromString(SerializeError(status));
+std::string RequestKey(const Requester& requester) {
+  return absl::StrCat(requester.client, "/", requester.request_id);
+}
+
+absl::Status CheckRequestId(const std::string& id) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+  if (id.size() <= kLongestRequestId && id.find_first_not_of(kPlain) == std::string::npos) {
+    return absl::OkStatus();
+  }
+  return InvalidArgument("INVALID_REQUEST_ID",
+                         absl::StrCat("request_id ", Quoted(id), " must be 1 to ",
+                                      kLongestRequestId, " letters, digits, '.', '_' and '-'"));
 }
 
 }  // namespace
 
-bool HasEnded(const v1::Operation& operation) {
-  return operation.state() == v1::OPERATION_STATE_SUCCEEDED ||
-         operation.state() == v1::OPERATION_STATE_FAILED ||
-         operation.state() == v1::OPERATION_STATE_CANCELLED;
-}
-
-// Thread-safety: as the manager's.
-class OperationManager::Active : public analysis::RunControl {
- public:
-  Active(OperationRecord record, const std::atomic<bool>& shutting_down,
-         const TokenObserver& on_tokens)
-      : record_(std::move(record)), shutting_down_(shutting_down), on_tokens_(on_tokens) {}
-
-  // --- analysis::RunControl, called by the job.
-  absl::Status Check() override {
-    if (cancelled_) {
-      return MakeError(absl::StatusCode::kCancelled, "OPERATION_CANCELLED",
-                       "the operation was cancelled; ask again to start anew");
-    }
-    if (shutting_down_) {
-      return MakeError(absl::StatusCode::kUnavailable, "SHUTTING_DOWN",
-                       "the server is shutting down; the operation goes on when it is back");
-    }
-    return absl::OkStatus();
-  }
-  void OnPlan(const analysis::CorrelationPlan& plan) override {
-    const v1::CorrelationPlan proto = PlanProto(plan);
-    const std::lock_guard lock(mutex_);
-    *record_.mutable_operation()->mutable_correlation_plan() = proto;
-  }
-  void OnStudyPlan(const analysis::StudyPlan& plan) override {
-    const std::lock_guard lock(mutex_);
-    *record_.mutable_operation()->mutable_study_plan() = StudyPlanProto(plan);
-  }
-  void OnStage(std::string_view stage) override {
-    const std::lock_guard lock(mutex_);
-    record_.mutable_operation()->mutable_progress()->set_stage(std::string(stage));
-  }
-  void OnTotalTokens(int64_t tokens) override {
-    const std::lock_guard lock(mutex_);
-    record_.mutable_operation()->mutable_progress()->set_total_tokens(tokens);
-  }
-  void OnTokens(int64_t tokens) override {
-    on_tokens_(tokens);
-    const std::lock_guard lock(mutex_);
-    v1::OperationProgress& progress = *record_.mutable_operation()->mutable_progress();
-    progress.set_done_tokens(progress.done_tokens() + tokens);
-    EstimateRest(progress);
-  }
-
-  // --- for the manager.
-  OperationRecord record() const {
-    const std::lock_guard lock(mutex_);
-    return record_;
-  }
-  // Without the request, which may be large.
-  v1::Operation operation() const {
-    const std::lock_guard lock(mutex_);
-    return record_.operation();
-  }
-  void Cancel() { cancelled_ = true; }
-  // Asked to end, though it may take a batch until it does.
-  bool cancelled() const { return cancelled_; }
-  // Moves to RUNNING; false where it has ended before it began.
-  bool Begin() {
-    const std::lock_guard lock(mutex_);
-    if (ending_) return false;
-    v1::Operation& operation = *record_.mutable_operation();
-    operation.set_state(v1::OPERATION_STATE_RUNNING);
-    *operation.mutable_start_time() = Now();
-    operation.clear_progress();  // what a former process did is done again, or in the store
-    return true;
-  }
-  // The record with its end, to be stored and then shown; nothing where something else ends it
-  // already. A queued one can be ended by Cancel while the worker is about to begin it: the first
-  // wins.
-  std::optional<OperationRecord> End(const absl::Status& status, bool only_if_queued) {
-    const std::lock_guard lock(mutex_);
-    const bool queued = record_.operation().state() == v1::OPERATION_STATE_QUEUED;
-    if (ending_ || (only_if_queued && !queued)) return std::nullopt;
-    ending_ = true;
-    OperationRecord ended = record_;
-    v1::Operation& operation = *ended.mutable_operation();
-    operation.set_state(status.ok()                 ? v1::OPERATION_STATE_SUCCEEDED
-                        : absl::IsCancelled(status) ? v1::OPERATION_STATE_CANCELLED
-                                                    : v1::OPERATION_STATE_FAILED);
-    operation.mutable_progress()->clear_estimated_remaining();
-    if (status.ok()) {
-      operation.mutable_progress()->set_stage("done");
-    } else {
-      SetError(status, operation);
-    }
-    *operation.mutable_end_time() = Now();
-    return ended;
-  }
-  void Show(OperationRecord ended) {
-    const std::lock_guard lock(mutex_);
-    record_ = std::move(ended);
-  }
-
- private:
-  // By the rate since the first tokens: what came before them (loading) does not come again.
-  void EstimateRest(v1::OperationProgress& progress) {
-    const auto now = std::chrono::steady_clock::now();
-    if (!first_tokens_) {
-      first_tokens_ = {now, progress.done_tokens()};
-      return;
-    }
-    const std::chrono::duration<double> elapsed = now - first_tokens_->first;
-    const auto worked = static_cast<double>(progress.done_tokens() - first_tokens_->second);
-    const auto rest =
-        static_cast<double>(std::max<int64_t>(0, progress.total_tokens() - progress.done_tokens()));
-    if (progress.total_tokens() == 0 || elapsed.count() < 1) return;
-    *progress.mutable_estimated_remaining() =
-        TimeUtil::SecondsToDuration(static_cast<int64_t>(elapsed.count() * rest / worked));
-  }
-
-  mutable std::mutex mutex_;
-  std::optional<std::pair<std::chrono::steady_clock::time_point, int64_t>> first_tokens_;
-  OperationRecord record_;
-  bool ending_ = false;
-  const std::atomic<bool>& shutting_down_;
-  const TokenObserver& on_tokens_;
-  std::atomic<bool> cancelled_ = false;
-};
-
 OperationManager::OperationManager(store::Store* store, DeviceWorker* worker, EndObserver on_end,
-                                   TokenObserver on_tokens)
-    : store_(store),
-      worker_(worker),
-      on_end_(std::move(on_end)),
-      on_tokens_(std::move(on_tokens)) {}
+                                   TokenObserver on_tokens, Options options)
+    : store_(store), worker_(worker), on_end_(std::move(on_end)), options_(std::move(options)) {
+  shared_.worker = worker;
+  shared_.on_tokens = std::move(on_tokens);
+  shared_.save = [store](const OperationRecord& record) {
+    SaveRecord(*store, record).IgnoreError();  // only informs; the end is what counts
+  };
+}
 
 OperationManager::~OperationManager() = default;
 
-std::string OperationManager::NewId() {
+std::string OperationManager::NewIdLocked() {
   // Microseconds since 1970 in hexadecimal, made to ascend: sorts by time of creation.
   const int64_t now = TimeUtil::TimestampToMicroseconds(Now());
   std::string id;
@@ -223,67 +105,162 @@ std::string OperationManager::NewId() {
   return id;
 }
 
-absl::Status OperationManager::Save(const Active& active) const {
-  return SaveRecord(*store_, active.record());
-}
-
-std::shared_ptr<OperationManager::Active> OperationManager::FindActive(
-    const std::string& name) const {
+std::shared_ptr<ActiveOperation> OperationManager::FindActive(const std::string& name) const {
   const std::lock_guard lock(mutex_);
   const auto found = active_.find(name);
   return found == active_.end() ? nullptr : found->second;
 }
 
-absl::StatusOr<v1::Operation> OperationManager::Submit(Job job) {
-  OperationRecord record;
-  v1::Operation& operation = *record.mutable_operation();
-  operation.set_kind(job.kind);
-  operation.set_state(v1::OPERATION_STATE_QUEUED);
-  SetResults(job, operation);
-  *operation.mutable_create_time() = Now();
-  record.set_request(job.request);
-  // Held to the end: of two equal requests at once, the second finds the first.
+OperationManager::Counts OperationManager::counts() const {
   const std::lock_guard lock(mutex_);
+  Counts counts;
+  for (const auto& [name, active] : active_) {
+    const v1::OperationState state = active->operation().state();
+    if (state == v1::OPERATION_STATE_QUEUED) ++counts.queued;
+    if (state == v1::OPERATION_STATE_RUNNING) ++counts.running;
+  }
+  return counts;
+}
+
+absl::StatusOr<std::optional<v1::Operation>> OperationManager::FindRequest(
+    const Requester& requester, const std::string& kind, const std::string& request) const {
+  if (requester.request_id.empty()) return std::optional<v1::Operation>();
+  HOMOLOG_RETURN_IF_ERROR(CheckRequestId(requester.request_id));
+  std::string name;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = by_request_id_.find(RequestKey(requester));
+    if (found == by_request_id_.end()) return std::optional<v1::Operation>();
+    name = found->second;
+  }
+  absl::StatusOr<OperationRecord> record = Record(name);
+  if (absl::IsNotFound(record.status())) return std::optional<v1::Operation>();  // just deleted
+  HOMOLOG_RETURN_IF_ERROR(record.status());
+  if (record->operation().kind() != kind || record->request() != request) {
+    return InvalidArgument("REQUEST_ID_REUSED",
+                           absl::StrCat("request_id ", Quoted(requester.request_id),
+                                        " came with another request before, which led to ", name,
+                                        "; choose another id for another request"),
+                           {{"operation", name}});
+  }
+  return std::optional<v1::Operation>(record->operation());
+}
+
+// An operation under way that has the job's results, and from now on the request's id.
+absl::StatusOr<std::optional<v1::Operation>> OperationManager::JoinLocked(
+    const Job& job, const Requester& requester) {
   for (const auto& [name, active] : active_) {
     // One that was asked to end is of no use to who asks now.
     if (active->cancelled()) continue;
     v1::Operation running = active->operation();
-    if (HasResults(running, job) && !HasEnded(running)) return running;
+    if (!HasResults(running, job) || HasEnded(running)) continue;
+    if (requester.request_id.empty()) return std::optional<v1::Operation>(std::move(running));
+    if (active->record().request_ids_size() >= kMostRequestIds) {
+      return ResourceExhausted("TOO_MANY_REQUEST_IDS",
+                               absl::StrCat(name, " was asked for with ", kMostRequestIds,
+                                            " request_ids already; follow it by its name"));
+    }
+    const auto [entry, is_new] = by_request_id_.emplace(RequestKey(requester), name);
+    if (is_new) {
+      active->AddRequestId(entry->first);
+      HOMOLOG_RETURN_IF_ERROR(SaveRecord(*store_, active->record()));
+    }
+    return std::optional<v1::Operation>(std::move(running));
   }
-  operation.set_name(FormatName(kOperations, NewId()));
-  const auto active = std::make_shared<Active>(std::move(record), shutting_down_, on_tokens_);
-  HOMOLOG_RETURN_IF_ERROR(Save(*active));
+  return std::optional<v1::Operation>();
+}
+
+absl::Status OperationManager::CheckClientLocked(const std::string& client) const {
+  size_t own = 0;
+  for (const auto& [name, active] : active_) own += active->client() == client ? 1 : 0;
+  if (own < options_.operations_per_client) return absl::OkStatus();
+  return WithRetryDelay(
+      ResourceExhausted("CLIENT_QUEUE_FULL",
+                        absl::StrCat(own, " operations of ", client, " wait or run, of ",
+                                     options_.operations_per_client,
+                                     " that one client may have; ask again when one has ended"),
+                        {{"client", client},
+                         {"operations_per_client", absl::StrCat(options_.operations_per_client)}}),
+      kRetryDelay);
+}
+
+OperationRecord OperationManager::NewRecordLocked(const Job& job, const Requester& requester) {
+  OperationRecord record;
+  v1::Operation& operation = *record.mutable_operation();
+  operation.set_name(FormatName(kOperations, NewIdLocked()));
+  operation.set_kind(job.kind);
+  operation.set_state(v1::OPERATION_STATE_QUEUED);
+  operation.set_client(requester.client);
+  SetResults(job, operation);
+  *operation.mutable_create_time() = Now();
+  record.set_request(job.request);
+  if (!requester.request_id.empty()) record.add_request_ids(RequestKey(requester));
+  return record;
+}
+
+absl::StatusOr<v1::Operation> OperationManager::Submit(Job job, const Requester& requester) {
+  if (shared_.shutting_down) {
+    return MakeError(absl::StatusCode::kUnavailable, "SHUTTING_DOWN",
+                     "the server is shutting down; ask again once it is back");
+  }
+  // Held to the end: of two equal requests at once, the second finds the first.
+  const std::lock_guard lock(mutex_);
+  HOMOLOG_ASSIGN_OR_RETURN(std::optional<v1::Operation> joined, JoinLocked(job, requester));
+  if (joined) return *std::move(joined);
+  HOMOLOG_RETURN_IF_ERROR(CheckClientLocked(requester.client));
+  const auto active = std::make_shared<ActiveOperation>(NewRecordLocked(job, requester), shared_);
+  HOMOLOG_RETURN_IF_ERROR(SaveRecord(*store_, active->record()));
   v1::Operation submitted = active->operation();
   active_[submitted.name()] = active;
-  if (const absl::Status status = worker_->Post(Task(std::move(job), active)); !status.ok()) {
+  absl::Status posted = worker_->Post(requester.client, Task(std::move(job), active));
+  if (!posted.ok()) {
     active_.erase(submitted.name());
     HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kOperations, submitted.name()));
     store_->DeleteOperation(id).IgnoreError();  // the refusal matters more
-    return status;
+    return posted;
+  }
+  if (!requester.request_id.empty()) {
+    by_request_id_[RequestKey(requester)] = submitted.name();
   }
   return submitted;
 }
 
-DeviceWorker::Task OperationManager::Task(Job job, std::shared_ptr<Active> active) {
+DeviceWorker::Task OperationManager::Task(Job job, std::shared_ptr<ActiveOperation> active) {
   return [this, job = std::move(job), active = std::move(active)] { Run(job, active); };
 }
 
-void OperationManager::Run(const Job& job, const std::shared_ptr<Active>& active) {
-  if (shutting_down_ || !active->Begin()) return;
-  Save(*active).IgnoreError();  // only informs; the end is what counts
+void OperationManager::Run(const Job& job, const std::shared_ptr<ActiveOperation>& active) {
+  if (shared_.shutting_down || !active->Begin()) return;
+  shared_.save(active->record());
   const absl::Status status = RunJob(job, active->operation().name(), *active);
+  const std::string reason = ErrorReason(status);
+  if (reason == analysis::kYielded) {
+    active->Pause();
+    // Refused only when stopping: then it stays unended.
+    worker_->PostAccepted(active->client(), Task(job, active)).IgnoreError();
+    return;
+  }
   // Interrupted by the shutdown: stays unended, and the next process resumes it.
-  if (shutting_down_ && ErrorReason(status) == "SHUTTING_DOWN") return;
+  if (shared_.shutting_down && reason == "SHUTTING_DOWN") {
+    active->Pause();
+    shared_.save(active->record());
+    return;
+  }
+  if (reason == "DEVICE_LOST" && options_.on_device_lost) {
+    options_.on_device_lost(status);
+    return;
+  }
   End(active, status);
 }
 
-void OperationManager::End(const std::shared_ptr<Active>& active, const absl::Status& status) {
-  std::optional<OperationRecord> ended = active->End(status, /*only_if_queued=*/false);
-  // Not on disk, it is resumed by the next process, which finds the result.
-  if (ended) Retire(active, *std::move(ended)).IgnoreError();
+void OperationManager::End(const std::shared_ptr<ActiveOperation>& active,
+                           const absl::Status& status) {
+  if (auto ended = active->End(status, /*only_if_queued=*/false)) {
+    Retire(active, *std::move(ended)).IgnoreError();
+  }
 }
 
-absl::Status OperationManager::Retire(const std::shared_ptr<Active>& active,
+absl::Status OperationManager::Retire(const std::shared_ptr<ActiveOperation>& active,
                                       OperationRecord ended) {
   // First the disk: who sees that it has ended may delete it, and then it must stay deleted.
   absl::Status saved = SaveRecord(*store_, ended);
@@ -297,30 +274,29 @@ absl::Status OperationManager::Retire(const std::shared_ptr<Active>& active,
   return saved;
 }
 
-absl::StatusOr<v1::Operation> OperationManager::Finished(const Job& job, const std::string& name) {
-  if (absl::StatusOr<v1::Operation> known = Get(name);
-      known.ok() && known->state() == v1::OPERATION_STATE_SUCCEEDED && HasResults(*known, job)) {
-    return known;
-  }
-  OperationRecord record;
+absl::StatusOr<v1::Operation> OperationManager::Finished(const Job& job, const std::string& name,
+                                                         const Requester& requester) {
+  const absl::StatusOr<OperationRecord> known = Record(name);
+  const bool is_it = known.ok() && known->operation().state() == v1::OPERATION_STATE_SUCCEEDED &&
+                     HasResults(known->operation(), job);
+  if (is_it && requester.request_id.empty()) return known->operation();
+  const std::lock_guard lock(mutex_);
+  // A request with an id is told apart by its bytes, which another one's record does not have.
+  OperationRecord record = NewRecordLocked(job, requester);
   v1::Operation& operation = *record.mutable_operation();
-  operation.set_kind(job.kind);
   operation.set_state(v1::OPERATION_STATE_SUCCEEDED);
-  SetResults(job, operation);
-  *operation.mutable_create_time() = Now();
+  operation.mutable_progress()->set_stage("done");
   *operation.mutable_end_time() = operation.create_time();
-  {
-    const std::lock_guard lock(mutex_);
-    operation.set_name(FormatName(kOperations, NewId()));
+  HOMOLOG_RETURN_IF_ERROR(SaveRecord(*store_, record));
+  if (!requester.request_id.empty()) {
+    by_request_id_[RequestKey(requester)] = operation.name();
   }
-  HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kOperations, operation.name()));
-  HOMOLOG_RETURN_IF_ERROR(store_->PutOperation(id, record.SerializeAsString()));
   return operation;
 }
 
-absl::StatusOr<v1::Operation> OperationManager::Get(const std::string& name) const {
+absl::StatusOr<OperationRecord> OperationManager::Record(const std::string& name) const {
   HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kOperations, name));
-  if (const auto active = FindActive(name)) return active->operation();
+  if (const auto active = FindActive(name)) return active->record();
   absl::StatusOr<std::string> bytes = store_->GetOperation(id);
   if (absl::IsNotFound(bytes.status())) {
     return NotFound(
@@ -329,7 +305,12 @@ absl::StatusOr<v1::Operation> OperationManager::Get(const std::string& name) con
         {{"operation", name}});
   }
   HOMOLOG_RETURN_IF_ERROR(bytes.status());
-  HOMOLOG_ASSIGN_OR_RETURN(const OperationRecord record, ParseRecord(id, *bytes));
+  return ParseRecord(id, *bytes);
+}
+
+absl::StatusOr<v1::Operation> OperationManager::Get(const std::string& name) const {
+  if (const auto active = FindActive(name)) return active->operation();
+  HOMOLOG_ASSIGN_OR_RETURN(const OperationRecord record, Record(name));
   return record.operation();
 }
 
@@ -355,15 +336,15 @@ absl::StatusOr<v1::Operation> OperationManager::Cancel(const std::string& name) 
   if (!active) return Get(name);
   active->Cancel();
   // A queued one ends at once; a running one at its next batch.
-  if (auto ended = active->End(active->Check(), /*only_if_queued=*/true)) {
+  if (auto ended = active->End(active->Interruption(), /*only_if_queued=*/true)) {
     HOMOLOG_RETURN_IF_ERROR(Retire(active, *std::move(ended)));
   }
   return active->operation();
 }
 
 absl::Status OperationManager::Delete(const std::string& name) {
-  HOMOLOG_ASSIGN_OR_RETURN(const v1::Operation operation, Get(name));
-  if (!HasEnded(operation)) {
+  HOMOLOG_ASSIGN_OR_RETURN(const OperationRecord record, Record(name));
+  if (!HasEnded(record.operation())) {
     return FailedPrecondition(
         "OPERATION_RUNNING",
         absl::StrCat("operation ", name, " has not ended; cancel it first, or wait for it"),
@@ -372,8 +353,30 @@ absl::Status OperationManager::Delete(const std::string& name) {
   HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kOperations, name));
   HOMOLOG_RETURN_IF_ERROR(store_->DeleteOperation(id));
   const std::lock_guard lock(mutex_);
+  for (const std::string& key : record.request_ids()) by_request_id_.erase(key);
   active_.erase(name);  // where its end could not be stored
   return absl::OkStatus();
+}
+
+absl::StatusOr<int> OperationManager::Expire(std::chrono::seconds age) {
+  const google::protobuf::Timestamp oldest =
+      Now() - TimeUtil::SecondsToDuration(static_cast<int64_t>(age.count()));
+  std::vector<std::string> expired;
+  std::string page_token;
+  do {
+    HOMOLOG_ASSIGN_OR_RETURN(const store::Page page,
+                             store_->ListOperations(kRecordsPerPage, page_token));
+    for (const store::Record& stored : page.records) {
+      const absl::StatusOr<OperationRecord> record = ParseRecord(stored.id, stored.bytes);
+      if (record.ok() && HasEnded(record->operation()) && record->operation().end_time() < oldest) {
+        expired.push_back(record->operation().name());
+      }
+    }
+    page_token = page.next_page_token;
+  } while (!page_token.empty());
+  int deleted = 0;
+  for (const std::string& name : expired) deleted += Delete(name).ok() ? 1 : 0;
+  return deleted;
 }
 
 absl::Status OperationManager::Resume(const JobFactory& factory) {
@@ -381,37 +384,59 @@ absl::Status OperationManager::Resume(const JobFactory& factory) {
   std::string page_token;
   do {
     HOMOLOG_ASSIGN_OR_RETURN(const store::Page page,
-                             store_->ListOperations(kResumePage, page_token));
+                             store_->ListOperations(kRecordsPerPage, page_token));
     for (const store::Record& stored : page.records) {
       absl::StatusOr<OperationRecord> record = ParseRecord(stored.id, stored.bytes);
-      if (record.ok() && !HasEnded(record->operation())) unended.push_back(*std::move(record));
+      if (!record.ok()) continue;
+      for (const std::string& key : record->request_ids()) {
+        by_request_id_[key] = record->operation().name();
+      }
+      if (!HasEnded(record->operation())) unended.push_back(*std::move(record));
     }
     page_token = page.next_page_token;
   } while (!page_token.empty());
-
-  for (OperationRecord& record : unended) {
-    const std::string name = record.operation().name();
-    record.mutable_operation()->set_state(v1::OPERATION_STATE_QUEUED);
-    absl::StatusOr<Job> job = factory(record.operation().kind(), record.request());
-    const auto active = std::make_shared<Active>(std::move(record), shutting_down_, on_tokens_);
-    {
-      const std::lock_guard lock(mutex_);
-      active_[name] = active;
-    }
-    absl::Status status = job.status();
-    // Under another name the result would not be the one that was promised.
-    if (status.ok() && !HasResults(active->operation(), *job)) {
-      status = FailedPrecondition("INPUTS_CHANGED",
-                                  "checkpoints, the data set or this server's algorithms are not "
-                                  "what they were when it was asked for; ask again");
-    }
-    // Beyond the queue's limit, if need be: it was accepted.
-    if (status.ok()) status = worker_->PostAccepted(Task(*std::move(job), active));
-    if (!status.ok()) End(active, Annotate(status, "after a restart"));
-  }
+  for (OperationRecord& record : unended) ResumeOne(std::move(record), factory);
   return absl::OkStatus();
 }
 
-void OperationManager::BeginShutdown() { shutting_down_ = true; }
+void OperationManager::ResumeOne(OperationRecord record, const JobFactory& factory) {
+  const std::string name = record.operation().name();
+  record.mutable_operation()->set_state(v1::OPERATION_STATE_QUEUED);
+  absl::StatusOr<Job> job = factory(record.operation().kind(), record.request());
+  absl::Status status = CheckResumed(record, job);
+  const auto active = std::make_shared<ActiveOperation>(std::move(record), shared_);
+  {
+    const std::lock_guard lock(mutex_);
+    active_[name] = active;
+  }
+  // Beyond the queue's limit, if need be: it was accepted.
+  if (status.ok()) status = worker_->PostAccepted(active->client(), Task(*std::move(job), active));
+  if (!status.ok()) End(active, Annotate(status, "after a restart"));
+}
+
+absl::Status OperationManager::CheckResumed(const OperationRecord& record,
+                                            const absl::StatusOr<Job>& job) const {
+  HOMOLOG_RETURN_IF_ERROR(job.status());
+  // Under another name the result would not be the one that was promised.
+  if (!HasResults(record.operation(), *job)) {
+    return FailedPrecondition("INPUTS_CHANGED",
+                              "checkpoints, the data set or this server's algorithms are not "
+                              "what they were when it was asked for; ask again");
+  }
+  if (record.attempts() < options_.most_attempts) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kInternal, "ENDED_THE_SERVER",
+                   absl::StrCat("the server ended ", record.attempts(),
+                                " times in a row while this was running, before it had got "
+                                "anywhere; if it was not killed, please report this"));
+}
+
+std::set<std::string> OperationManager::UnendedNames() const {
+  const std::lock_guard lock(mutex_);
+  std::set<std::string> names;
+  for (const auto& [name, active] : active_) names.insert(name);
+  return names;
+}
+
+void OperationManager::BeginShutdown() { shared_.shutting_down = true; }
 
 }  // namespace homolog::operations

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "common/error.h"
 #include "server/analysis/run_control.h"
 
 namespace homolog::operations {
@@ -16,9 +17,9 @@ namespace homolog::operations {
 // Thread-safety: as RunControl's.
 class StudyControl : public analysis::RunControl {
  public:
-  // planned_tokens: of all parts. `study` outlives it.
-  StudyControl(analysis::RunControl& study, int64_t planned_tokens)
-      : study_(study), rest_(planned_tokens) {
+  // planned_tokens: of all parts. tokens: counts those that go through a model. Both outlive it.
+  StudyControl(analysis::RunControl& study, int64_t planned_tokens, int64_t* tokens)
+      : study_(study), tokens_(*tokens), rest_(planned_tokens) {
     Announce();
   }
 
@@ -34,8 +35,15 @@ class StudyControl : public analysis::RunControl {
   }
   // The last part has ended.
   void EndParts() { BeginPart("study", 0); }
-  // Tokens of all parts that have ended.
-  int64_t ended_tokens() const { return before_; }
+  // All of the part is stored. Yields to others where the part took the device.
+  absl::Status EndPart() {
+    if (done_ == 0) return absl::OkStatus();
+    study_.OnLastingProgress();
+    if (!study_.ShouldYield()) return absl::OkStatus();
+    return MakeError(absl::StatusCode::kAborted, analysis::kYielded,
+                     "others wait for the device; the rest comes later");
+  }
+  int64_t tokens() const { return tokens_; }
 
   absl::Status Check() override { return study_.Check(); }
   void OnStage(std::string_view stage) override {
@@ -47,6 +55,7 @@ class StudyControl : public analysis::RunControl {
   }
   void OnTokens(int64_t tokens) override {
     done_ += tokens;
+    tokens_ += tokens;
     study_.OnTokens(tokens);
   }
 
@@ -54,6 +63,7 @@ class StudyControl : public analysis::RunControl {
   void Announce() { study_.OnTotalTokens(before_ + part_ + rest_); }
 
   analysis::RunControl& study_;
+  int64_t& tokens_;
   std::string label_;
   int64_t before_ = 0;  // tokens of parts that have ended
   int64_t part_ = 0;    // of the part under way, in all

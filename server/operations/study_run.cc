@@ -30,12 +30,12 @@ constexpr std::string_view kFamilyAlgorithm = "families/1";
 class StudyRun {
  public:
   StudyRun(const AnalysisContext& context, const StudyInputs& inputs, const StudyWork& work,
-           const std::string& operation, analysis::RunControl& control)
+           const std::string& operation, analysis::RunControl& control, int64_t* tokens)
       : context_(context),
         inputs_(inputs),
         work_(work),
         operation_(operation),
-        control_(control, work.plan.forward_tokens),
+        control_(control, work.plan.forward_tokens, tokens),
         study_(inputs.study),
         universal_(inputs.checkpoints.size(),
                    std::vector<std::vector<std::vector<bool>>>(inputs.study.thresholds_size())) {}
@@ -65,7 +65,7 @@ class StudyRun {
       }
     }
     *study_.mutable_plan() = StudyPlanProto(work_.plan);
-    study_.set_forward_tokens(control_.ended_tokens());
+    study_.set_forward_tokens(control_.tokens());
     study_.set_operation(operation_);
     *study_.mutable_create_time() = stopwatch.now();
     *study_.mutable_duration() = stopwatch.elapsed();
@@ -92,6 +92,7 @@ class StudyRun {
     const CorrelationInputs& correlation = inputs_.by_step[step];
     control_.BeginPart(StepLabel(step), work_.by_step[step]);
     HOMOLOG_RETURN_IF_ERROR(RunCorrelation(context_, correlation, operation_, control_));
+    HOMOLOG_RETURN_IF_ERROR(control_.EndPart());
     std::vector<std::vector<analysis::PairCorrelations>> pairs;
     for (size_t model = 0; model < correlation.ids.size(); ++model) {
       const std::string& id = correlation.ids[model];
@@ -183,7 +184,8 @@ class StudyRun {
       part.set_ablation(FormatName(kAblations, id));
       target.sets.push_back({*std::move(neurons), wanted.scope, std::move(id)});
     }
-    return RunAblations(context_, ablations, operation_, control_);
+    HOMOLOG_RETURN_IF_ERROR(RunAblations(context_, ablations, operation_, control_));
+    return control_.EndPart();
   }
 
   // To the next step of the same model, step by step.
@@ -194,6 +196,7 @@ class StudyRun {
                                       Step(step), " to ", Step(step + 1)),
                          work_.between_steps[model][step]);
       HOMOLOG_RETURN_IF_ERROR(RunCorrelation(context_, correlation, operation_, control_));
+      HOMOLOG_RETURN_IF_ERROR(control_.EndPart());
       HOMOLOG_ASSIGN_OR_RETURN(const v1::Correlation manifest,
                                results::ReadCorrelation(*context_.store, correlation.ids[0]));
       HOMOLOG_ASSIGN_OR_RETURN(const results::CorrelationColumns columns,
@@ -262,9 +265,9 @@ class StudyRun {
 
 absl::Status RunStudy(const AnalysisContext& context, const StudyInputs& inputs,
                       const StudyWork& work, const std::string& operation,
-                      analysis::RunControl& control) {
+                      analysis::RunControl& control, int64_t* tokens) {
   const Stopwatch stopwatch;
-  StudyRun run(context, inputs, work, operation, control);
+  StudyRun run(context, inputs, work, operation, control, tokens);
   HOMOLOG_RETURN_IF_ERROR(run.Run());
   control.OnStage("storing");
   return run.Put(stopwatch);

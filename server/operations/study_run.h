@@ -4,6 +4,7 @@
 #ifndef HOMOLOG_SERVER_OPERATIONS_STUDY_RUN_H_
 #define HOMOLOG_SERVER_OPERATIONS_STUDY_RUN_H_
 
+#include <cstdint>
 #include <string>
 
 #include "absl/status/status.h"
@@ -14,10 +15,11 @@
 namespace homolog::operations {
 
 // Computes what the store lacks of every part, step by step, and stores the study. Parts that are
-// finished stay where it ends early.
+// finished stay where it ends early; between parts it yields where others wait (RunControl).
+// `tokens`: those that went through a model on its account, also in calls before; it adds to them.
 absl::Status RunStudy(const AnalysisContext& context, const StudyInputs& inputs,
                       const StudyWork& work, const std::string& operation,
-                      analysis::RunControl& control);
+                      analysis::RunControl& control, int64_t* tokens);
 
 }  // namespace homolog::operations
 

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -12,35 +15,50 @@
 #include "common/error.h"
 #include "server/operations/stored_tokens.h"
 #include "server/rpc/extraction_plan.h"
+#include "server/rpc/stall_guard.h"
 
 namespace homolog::rpc {
 namespace {
 
 constexpr int64_t kChunkBytes = 1 << 20;
 constexpr int64_t kBatchPositions = 2048;
+// Activations that a stream holds while its client takes them: a batch, of one sequence at least.
+constexpr int64_t kBatchBytes = 64 << 20;
+constexpr std::chrono::minutes kStallTimeout{1};
 
 // Thread-safety: one step at a time: plan (pool), then write (gRPC) and read a batch (worker) in
-// turn.
+// turn. A step that waits for the worker and a client that goes away both want to go on: the one
+// that claims the step does.
 class ActivationsReactor : public grpc::ServerWriteReactor<v1::ExtractActivationsResponse> {
  public:
   ActivationsReactor(const operations::AnalysisContext& context, operations::DeviceWorker* worker,
-                     RequestPool* pool, Call call, v1::ExtractActivationsRequest request,
-                     std::function<void(int64_t)> on_tokens)
+                     RequestPool* pool, grpc::CallbackServerContext* server_context, Call call,
+                     v1::ExtractActivationsRequest request, std::function<void(int64_t)> on_tokens)
       : context_(context),
         worker_(worker),
         call_(std::move(call)),
         request_(std::move(request)),
-        on_tokens_(std::move(on_tokens)) {
+        on_tokens_(std::move(on_tokens)),
+        stall_guard_(server_context, kStallTimeout) {
     if (!pool->Post([this] { SendHeader(); })) End(ServerBusy());
   }
 
   void OnWriteDone(bool ok) override {
-    if (!ok || cancelled_) return End(absl::CancelledError("the client went away"));
+    stall_guard_.EndWrite();
+    if (!ok || cancelled_) return End(Gone());
     if (WriteNextChunk()) return;
     if (next_sequence_ >= tokens_->sequence_count()) return End(absl::OkStatus());
     PostBatch();
   }
-  void OnCancel() override { cancelled_ = true; }
+  void OnCancel() override {
+    std::shared_ptr<Step> waiting;
+    {
+      const std::lock_guard lock(waiting_mutex_);
+      cancelled_ = true;
+      waiting = waiting_.lock();
+    }
+    if (waiting && waiting->Claim()) End(Gone());
+  }
   void OnDone() override { delete this; }
 
  private:
@@ -52,37 +70,63 @@ class ActivationsReactor : public grpc::ServerWriteReactor<v1::ExtractActivation
     if (!status.ok()) return End(status);
     tokens_.emplace(*context_.store, plan_.dataset_id, plan_.dataset);
     *response_.mutable_header() = plan_.header;
+    Write();
+  }
+
+  void Write() {
+    stall_guard_.BeginWrite();
     StartWrite(&response_);
   }
 
-  void PostBatch() {
-    // Dropped by a worker that stops, the task ends the call from its destructor.
-    auto step = std::make_shared<Step>(this);
-    const absl::Status posted = worker_->Post([step] { step->Run(); });
-    if (!posted.ok()) step->Refuse(posted);
+  absl::Status Gone() const {
+    if (!stall_guard_.stalled()) return absl::CancelledError("the client went away");
+    return MakeError(absl::StatusCode::kCancelled, "STREAM_STALLED",
+                     "the client did not take a message for too long");
   }
 
   // One batch on the worker; whatever becomes of the task, the call goes on or ends.
   class Step {
    public:
     explicit Step(ActivationsReactor* reactor) : reactor_(reactor) {}
+    // Dropped by a worker that stops, it ends the call.
     ~Step() {
-      if (reactor_ != nullptr) {
-        reactor_->End(MakeError(absl::StatusCode::kUnavailable, "SHUTTING_DOWN",
-                                "the server is shutting down; ask again once it is back"));
-      }
+      Refuse(MakeError(absl::StatusCode::kUnavailable, "SHUTTING_DOWN",
+                       "the server is shutting down; ask again once it is back"));
     }
-    void Run() { std::exchange(reactor_, nullptr)->ReadBatch(); }
-    void Refuse(const absl::Status& status) { std::exchange(reactor_, nullptr)->End(status); }
+    // True once: for who then has to go on. The reactor may be gone for anybody else.
+    bool Claim() { return !claimed_.exchange(true); }
+    void Run() {
+      if (Claim()) reactor_->ReadBatch();
+    }
+    void Refuse(const absl::Status& status) {
+      if (Claim()) reactor_->End(status);
+    }
 
    private:
-    ActivationsReactor* reactor_;
+    ActivationsReactor* const reactor_;
+    std::atomic<bool> claimed_ = false;
   };
 
+  void PostBatch() {
+    const auto step = std::make_shared<Step>(this);
+    bool gone = false;
+    {
+      const std::lock_guard lock(waiting_mutex_);
+      gone = cancelled_;
+      if (!gone) waiting_ = step;
+    }
+    if (gone) return step->Refuse(Gone());
+    const absl::Status posted = worker_->PostShort("", [step] { step->Run(); });
+    if (!posted.ok()) step->Refuse(posted);
+  }
+
   void ReadBatch() {
-    if (cancelled_) return End(absl::CancelledError("the client went away"));
+    if (cancelled_) return End(Gone());
     const absl::Status status = CatchAll([&]() -> absl::Status {
-      const int64_t count = std::min(analysis::SequencesPerBatch(*tokens_, kBatchPositions),
+      const int64_t layers = plan_.header.layers_size();
+      const int64_t positions =
+          std::clamp<int64_t>(kBatchBytes / (layers * plan_.row_bytes), 1, kBatchPositions);
+      const int64_t count = std::min(analysis::SequencesPerBatch(*tokens_, positions),
                                      tokens_->sequence_count() - next_sequence_);
       HOMOLOG_ASSIGN_OR_RETURN(const at::Tensor tokens, tokens_->Read(next_sequence_, count));
       HOMOLOG_ASSIGN_OR_RETURN(
@@ -121,11 +165,12 @@ class ActivationsReactor : public grpc::ServerWriteReactor<v1::ExtractActivation
       ++batch_layer_;
       batch_row_ = 0;
     }
-    StartWrite(&response_);
+    Write();
     return true;
   }
 
   void End(const absl::Status& status) {
+    stall_guard_.Stop();
     batch_.clear();
     plan_.checkpoint.reset();
     Finish(call_.End(status));
@@ -137,6 +182,9 @@ class ActivationsReactor : public grpc::ServerWriteReactor<v1::ExtractActivation
   const v1::ExtractActivationsRequest request_;
   const std::function<void(int64_t)> on_tokens_;
   std::atomic<bool> cancelled_ = false;
+  StallGuard stall_guard_;
+  std::mutex waiting_mutex_;
+  std::weak_ptr<Step> waiting_;  // for the worker
 
   ExtractionPlan plan_;
   std::optional<operations::StoredTokens> tokens_;
@@ -152,9 +200,9 @@ class ActivationsReactor : public grpc::ServerWriteReactor<v1::ExtractActivation
 
 grpc::ServerWriteReactor<v1::ExtractActivationsResponse>* NewActivationsReactor(
     const operations::AnalysisContext& context, operations::DeviceWorker* worker, RequestPool* pool,
-    Call call, const v1::ExtractActivationsRequest& request,
-    std::function<void(int64_t tokens)> on_tokens) {
-  return new ActivationsReactor(context, worker, pool, std::move(call), request,
+    grpc::CallbackServerContext* server_context, Call call,
+    const v1::ExtractActivationsRequest& request, std::function<void(int64_t tokens)> on_tokens) {
+  return new ActivationsReactor(context, worker, pool, server_context, std::move(call), request,
                                 std::move(on_tokens));
 }
 

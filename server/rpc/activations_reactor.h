@@ -16,11 +16,12 @@ namespace homolog::rpc {
 
 // Streams the activations that `request` asks for; deletes itself. Each batch is a task of its own
 // on the device's worker, posted once the client has taken the batch before: a slow reader holds
-// one batch of memory and no thread, and a vanished one frees both. `on_tokens` counts.
+// one batch of memory (64 MiB, or one sequence) and no thread, one that takes no message for a
+// minute is cut off, and a vanished one frees everything. `on_tokens` counts.
 grpc::ServerWriteReactor<v1::ExtractActivationsResponse>* NewActivationsReactor(
     const operations::AnalysisContext& context, operations::DeviceWorker* worker, RequestPool* pool,
-    Call call, const v1::ExtractActivationsRequest& request,
-    std::function<void(int64_t tokens)> on_tokens);
+    grpc::CallbackServerContext* server_context, Call call,
+    const v1::ExtractActivationsRequest& request, std::function<void(int64_t tokens)> on_tokens);
 
 }  // namespace homolog::rpc
 

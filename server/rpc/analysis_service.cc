@@ -128,7 +128,7 @@ absl::StatusOr<v1::Operation> AnalysisService::SubmitOrAnswer(operations::Job jo
 
 grpc::ServerWriteReactor<v1::ExtractActivationsResponse>* AnalysisService::ExtractActivations(
     grpc::CallbackServerContext* context, const v1::ExtractActivationsRequest* request) {
-  return NewActivationsReactor(context_, worker_, slow_,
+  return NewActivationsReactor(context_, worker_, slow_, context,
                                Call(context, extract_.name, extract_.metrics.get()), *request,
                                [this](int64_t tokens) { metrics_->tokens.Increment(tokens); });
 }

@@ -1,74 +1,85 @@
-// How the store keeps blobs: whole up to 1 MiB; a larger one as its size and pieces, so that a few
-// of its bytes cost a few reads.
+// How the store keeps blobs: a size, and sealed pieces of up to 1 MiB, so that a few of its bytes
+// cost a few reads.
 #include <algorithm>
+#include <cstring>
 #include <optional>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
 #include "common/text.h"
+#include "server/store/blob_keys.h"
 #include "server/store/database.h"
+#include "server/store/legacy_blobs.h"
+#include "server/store/sealed.h"
 
 namespace homolog::store {
 namespace {
 
-constexpr int64_t kPieceBytes = int64_t{1} << 20;
+absl::Status Damaged(const std::string& key) {
+  return DataLoss(kBlobDamaged, absl::StrCat("the digest of ", Quoted(key), " does not fit"));
+}
 
-// Blobs' own names have no slash.
-std::string SizeKey(const std::string& key) { return key + "/size"; }
-std::string PieceKey(const std::string& key, int64_t piece) {
-  return absl::StrCat(key, "/", absl::Hex(piece, absl::kZeroPad8));
+// Takes the bytes of a sealed piece from `begin` on; false where the piece is damaged or ends
+// before.
+bool TakePiece(const std::string& key, std::string_view sealed, int64_t begin,
+               std::span<char> bytes) {
+  const std::optional<std::string_view> piece = Unseal(key, sealed);
+  if (!piece || static_cast<int64_t>(piece->size()) < begin + static_cast<int64_t>(bytes.size())) {
+    return false;
+  }
+  std::copy_n(piece->data() + begin, bytes.size(), bytes.data());
+  return true;
 }
 
 }  // namespace
 
 void Store::Database::AddBlob(rocksdb::WriteBatch& batch, const std::string& key,
-                              std::string_view bytes) const {
-  rocksdb::ColumnFamilyHandle* const blobs = family(Family::kBlobs);
+                              std::string_view bytes) {
   const auto size = static_cast<int64_t>(bytes.size());
-  if (size <= kPieceBytes) {
-    batch.Put(blobs, key, rocksdb::Slice(bytes.data(), bytes.size()));
-    return;
-  }
-  batch.Put(blobs, SizeKey(key), absl::StrCat(size));
+  auto put = [&](const std::string& record, std::string_view value) {
+    const std::string seal = Seal(record, value);
+    const rocksdb::Slice name(record);
+    const rocksdb::Slice parts[] = {{value.data(), value.size()}, seal};
+    batch.Put(family(Family::kBlobs), rocksdb::SliceParts(&name, 1), rocksdb::SliceParts(parts, 2));
+  };
+  put(BlobSizeKey(key), {reinterpret_cast<const char*>(&size), sizeof size});
   for (int64_t at = 0; at < size; at += kPieceBytes) {
-    const std::string_view piece = bytes.substr(at, kPieceBytes);
-    batch.Put(blobs, PieceKey(key, at / kPieceBytes), rocksdb::Slice(piece.data(), piece.size()));
+    put(BlobPieceKey(key, at / kPieceBytes), bytes.substr(at, kPieceBytes));
   }
 }
 
 absl::StatusOr<std::optional<int64_t>> Store::Database::FindBlobSize(const std::string& key) const {
-  rocksdb::PinnableSlice whole;
-  HOMOLOG_ASSIGN_OR_RETURN(const bool found, Find(Family::kBlobs, key, &whole));
-  if (found) return std::optional<int64_t>(whole.size());
-  HOMOLOG_ASSIGN_OR_RETURN(const std::optional<std::string> text,
-                           Get(Family::kBlobs, SizeKey(key)));
-  if (!text.has_value()) return std::optional<int64_t>();
-  int64_t size = 0;
-  if (!absl::SimpleAtoi(*text, &size) || size <= kPieceBytes) {
-    return Corrupt(absl::StrCat("the size of blob ", Quoted(key), " is malformed"));
-  }
+  int64_t size = -1;
+  const std::string size_key = BlobSizeKey(key);
+  HOMOLOG_ASSIGN_OR_RETURN(const bool found,
+                           Read(Family::kBlobs, size_key, [&](std::string_view sealed) {
+                             const auto value = Unseal(size_key, sealed);
+                             if (!value || value->size() != sizeof size) return;
+                             std::memcpy(&size, value->data(), sizeof size);
+                           }));
+  if (!found) return FindLegacyBlobSize(*this, key);
+  if (size < 0) return Damaged(size_key);
   return std::optional<int64_t>(size);
 }
 
 absl::StatusOr<bool> Store::Database::ReadBlob(const std::string& key, int64_t offset,
                                                std::span<char> bytes) const {
-  rocksdb::PinnableSlice value;
-  HOMOLOG_ASSIGN_OR_RETURN(const bool whole, Find(Family::kBlobs, key, &value));
+  HOMOLOG_ASSIGN_OR_RETURN(
+      const bool sealed, Read(Family::kBlobs, BlobSizeKey(key), [](std::string_view /*size*/) {}));
+  if (!sealed) return ReadLegacyBlob(*this, key, offset, bytes);
   const int64_t end = offset + static_cast<int64_t>(bytes.size());
-  if (whole) {
-    if (static_cast<int64_t>(value.size()) < end) return false;
-    std::copy_n(value.data() + offset, bytes.size(), bytes.data());
-    return true;
-  }
   for (int64_t at = offset; at < end;) {
     const int64_t piece = at / kPieceBytes, begin = at % kPieceBytes;
     const int64_t count = std::min(end - at, kPieceBytes - begin);
-    value.Reset();
-    HOMOLOG_ASSIGN_OR_RETURN(const bool found, Find(Family::kBlobs, PieceKey(key, piece), &value));
-    if (!found || static_cast<int64_t>(value.size()) < begin + count) return false;
-    std::copy_n(value.data() + begin, count, bytes.data() + (at - offset));
+    const std::string piece_key = BlobPieceKey(key, piece);
+    bool intact = false;
+    HOMOLOG_ASSIGN_OR_RETURN(
+        const bool found, Read(Family::kBlobs, piece_key, [&](std::string_view value) {
+          intact = TakePiece(piece_key, value, begin, bytes.subspan(at - offset, count));
+        }));
+    if (!found) return false;
+    if (!intact) return Damaged(piece_key);
     at += count;
   }
   return true;

@@ -1,7 +1,11 @@
 // The RocksDB handles behind Store and DatasetUpload; private to this room.
 //
+// Where a write or a sync fails, the database takes no more writes (what RocksDB had begun to write
+// may be torn) and goes on to serve reads. Once writes to the folder work again, it is resumed, or
+// closed and opened anew; nothing that was acknowledged is lost by that.
+//
 // Thread-safety: all methods may be called from any thread. What reads and then writes records of
-// data sets holds dataset_mutex() meanwhile.
+// data sets holds dataset_mutex() meanwhile. Callbacks of Read and ForEach must not call back.
 #ifndef HOMOLOG_SERVER_STORE_DATABASE_H_
 #define HOMOLOG_SERVER_STORE_DATABASE_H_
 
@@ -10,27 +14,27 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <shared_mutex>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "rocksdb/db.h"
 #include "rocksdb/write_batch.h"
 #include "server/store/dataset_records.h"
+#include "server/store/family_tag.h"
 #include "server/store/store.h"
+#include "server/store/write_gate.h"
 
 namespace homolog::store {
 
-// The column families, one per kind of record.
-enum class Family { kResults, kBlobs, kOperations, kDatasets, kMeta };
-inline constexpr std::array<std::string_view, 5> kFamilyNames = {"results", "blobs", "operations",
-                                                                 "datasets", "meta"};
-
 // What this server writes and the newest that it reads; in meta under kSchemaVersionKey.
-inline constexpr int kSchemaVersion = 2;  // 2: large blobs in pieces
+// 2: large blobs in pieces. 3: digests.
+inline constexpr int kSchemaVersion = 3;
 inline constexpr std::string_view kSchemaVersionKey = "schema_version";
 
 enum class Durability {
@@ -44,16 +48,24 @@ std::string PrefixEnd(std::string_view prefix);
 class Store::Database {
  public:
   // See Store::Open.
-  static absl::StatusOr<std::unique_ptr<Database>> Open(const std::string& path);
+  static absl::StatusOr<std::unique_ptr<Database>> Open(const std::string& path,
+                                                        const StoreOptions& options);
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
 
-  rocksdb::ColumnFamilyHandle* family(Family family) const;
+  // What a WriteBatch takes; good for as long as the database, also when it is opened anew.
+  rocksdb::ColumnFamilyHandle* family(Family family) { return &tags_[static_cast<size_t>(family)]; }
 
-  // Whether `key` is there; its value pinned in `value`, not copied.
-  absl::StatusOr<bool> Find(Family family, std::string_view key,
-                            rocksdb::PinnableSlice* value) const;
+  // Shows the value of `key` without copying it; false, and nothing is shown, where it is not
+  // there.
+  absl::StatusOr<bool> Read(Family family, std::string_view key,
+                            absl::FunctionRef<void(std::string_view value)> show) const;
+  // Shows the records whose keys start with `prefix` and are not below `from`, in order, until
+  // `show` returns false.
+  absl::Status ForEach(
+      Family family, std::string_view prefix, std::string_view from,
+      absl::FunctionRef<bool(std::string_view key, std::string_view value)> show) const;
   absl::StatusOr<std::optional<std::string>> Get(Family family, std::string_view key) const;
   // Whether any key starts with `prefix`.
   absl::StatusOr<bool> HasPrefix(Family family, std::string_view prefix) const;
@@ -65,11 +77,12 @@ class Store::Database {
   absl::Status Delete(Family family, std::string_view key);
   absl::Status Write(rocksdb::WriteBatch& batch, Durability durability = Durability::kSynced);
   // Adds the deletion of every key that starts with `prefix` to `batch`.
-  void DeletePrefix(rocksdb::WriteBatch& batch, Family family, std::string_view prefix) const;
+  void DeletePrefix(rocksdb::WriteBatch& batch, Family family, std::string_view prefix);
 
   // Adds the blob under `key` to `batch`.
-  void AddBlob(rocksdb::WriteBatch& batch, const std::string& key, std::string_view bytes) const;
-  // Bytes of the blob; nothing where there is none.
+  void AddBlob(rocksdb::WriteBatch& batch, const std::string& key, std::string_view bytes);
+  // DATA_LOSS (reason BLOB_DAMAGED) from these two where a digest does not fit. Bytes of the blob;
+  // nothing where there is none.
   absl::StatusOr<std::optional<int64_t>> FindBlobSize(const std::string& key) const;
   // Fills `bytes` from byte `offset` of the blob on. False where it is not there or ends before.
   absl::StatusOr<bool> ReadBlob(const std::string& key, int64_t offset,
@@ -92,24 +105,51 @@ class Store::Database {
 
   std::mutex& dataset_mutex() { return dataset_mutex_; }
 
+  // Why no write is taken; nothing where they are.
+  std::optional<std::string> read_only_reason() const { return gate_.reason(); }
+  // Looks whether writes work again, where they did not; at most once in a second.
+  void TryWrites();
+  // Gives the space of deleted records back. Waits for it.
+  absl::Status Compact();
+  // Sum of RocksDB's `property` over all families; 0 where it does not know it.
+  uint64_t Property(const std::string& property) const;
+  // RocksDB's counter, since the store was opened.
+  uint64_t Ticker(uint32_t ticker) const;
+
   // DATA_LOSS with what is wrong with the store's contents.
   absl::Status Corrupt(const std::string& what) const;
 
  private:
-  explicit Database(std::string path);
+  Database(std::string path, const StoreOptions& options);
   absl::Status OpenExistingFamilies();
   absl::Status CheckSchemaVersion() const;  // also OK for a store without one: it is new
   absl::Status CreateMissingFamilies();
   absl::Status PurgeInterruptedUploads();
   absl::StatusOr<std::vector<std::string>> FindInterruptedUploads() const;
+  void CloseHandles();  // and the database
+  absl::Status Resume();
+  absl::Status CheckFolder() const;
+  absl::Status ProbeWrites() const;
+  absl::Status ReadOnlyError(const std::string& reason) const;
+  absl::Status CheckOpen() const;
+  rocksdb::ColumnFamilyHandle* handle(Family family) const;
   std::unique_ptr<rocksdb::Iterator> NewIterator(Family family) const;
   absl::Status Error(const rocksdb::Status& status) const;
 
   const std::string path_;
+  rocksdb::Env* const env_;
+  WriteGate gate_;
+  const rocksdb::DBOptions database_options_;
   const rocksdb::ColumnFamilyOptions family_options_;  // one block cache for all
-  std::unique_ptr<rocksdb::DB> db_;
+  std::array<FamilyTag, kFamilyNames.size()> tags_;
+  std::pair<uint64_t, uint64_t> folder_identity_;  // device and inode of its lock file
+
+  // Held shared while the handles below are used, and alone while they are replaced.
+  mutable std::shared_mutex handles_mutex_;
+  std::unique_ptr<rocksdb::DB> db_;                    // none where opening it anew failed
   std::vector<rocksdb::ColumnFamilyHandle*> handles_;  // all of them, also unknown ones
   std::array<rocksdb::ColumnFamilyHandle*, kFamilyNames.size()> families_{};
+
   std::mutex dataset_mutex_;
 };
 

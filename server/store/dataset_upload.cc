@@ -13,6 +13,7 @@
 #include "rocksdb/write_batch.h"
 #include "server/store/database.h"
 #include "server/store/dataset_records.h"
+#include "server/store/sealed.h"
 
 namespace homolog::store {
 namespace {
@@ -81,10 +82,13 @@ std::string DatasetUpload::FinishTokens() {
 
 absl::Status DatasetUpload::WriteChunk() {
   if (chunk_.empty()) return absl::OkStatus();
+  const std::string key = ChunkKey(upload_key_, chunks_written_);
   const std::string_view bytes = BytesOf(chunk_);
+  const std::string seal = Seal(key, bytes);
+  const rocksdb::Slice name(key), parts[] = {{bytes.data(), bytes.size()}, seal};
   rocksdb::WriteBatch batch;
-  batch.Put(store_->database_->family(Family::kDatasets), ChunkKey(upload_key_, chunks_written_),
-            rocksdb::Slice(bytes.data(), bytes.size()));
+  batch.Put(store_->database_->family(Family::kDatasets), rocksdb::SliceParts(&name, 1),
+            rocksdb::SliceParts(parts, 2));
   // Nothing is promised before Commit, whose synced write brings the chunks along.
   failure_ = store_->database_->Write(batch, Durability::kUnsynced);
   HOMOLOG_RETURN_IF_ERROR(failure_);

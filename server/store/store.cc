@@ -10,8 +10,11 @@
 #include "common/resource_names.h"
 #include "common/text.h"
 #include "rocksdb/write_batch.h"
+#include "server/store/blob_keys.h"
 #include "server/store/database.h"
 #include "server/store/dataset_records.h"
+#include "server/store/manifest_record.h"
+#include "server/store/result_index.h"
 
 namespace homolog::store {
 namespace {
@@ -78,52 +81,70 @@ absl::Status CheckTokenRange(std::string_view id, int64_t first, int64_t count, 
 
 }  // namespace
 
-Store::Store(std::unique_ptr<Database> database) : database_(std::move(database)) {}
-Store::~Store() = default;
+Store::Store(std::unique_ptr<Database> database, const std::string& path,
+             const StoreOptions& options)
+    : options_(options),
+      path_(path),
+      database_(std::move(database)),
+      index_(std::make_unique<ResultIndex>()) {}
+Store::~Store() { Maintain(); }
 
-absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& path) {
-  HOMOLOG_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(path));
-  return std::unique_ptr<Store>(new Store(std::move(database)));
+absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& path,
+                                                   const StoreOptions& options) {
+  HOMOLOG_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(path, options));
+  std::unique_ptr<Store> store(new Store(std::move(database), path, options));
+  HOMOLOG_RETURN_IF_ERROR(store->LoadIndex());
+  return store;
 }
 
 absl::Status Store::PutResult(std::string_view kind, std::string_view id, std::string_view manifest,
                               const std::vector<Blob>& blobs) {
   HOMOLOG_RETURN_IF_ERROR(ValidateResult(kind, id, blobs));
-  const std::string prefix = BlobPrefix(kind, id);
+  const std::string key = ResultKey(kind, id), prefix = BlobPrefix(kind, id);
   rocksdb::WriteBatch batch;
   // Only where there is something to replace: each range deletion costs later reads a little.
   HOMOLOG_ASSIGN_OR_RETURN(const bool replaces, database_->HasPrefix(Family::kBlobs, prefix));
   if (replaces) database_->DeletePrefix(batch, Family::kBlobs, prefix);
+  auto bytes = static_cast<int64_t>(manifest.size());
   for (const Blob& blob : blobs) {
     database_->AddBlob(batch, prefix + blob.name, blob.bytes);
+    bytes += static_cast<int64_t>(blob.bytes.size());
   }
-  batch.Put(database_->family(Family::kResults), ResultKey(kind, id),
-            rocksdb::Slice(manifest.data(), manifest.size()));
-  return database_->Write(batch);
+  batch.Put(database_->family(Family::kResults), key,
+            ManifestRecord::Serialize(key, manifest, bytes));
+  HOMOLOG_RETURN_IF_ERROR(database_->Write(batch));
+  index_->Put(key, bytes);
+  Evict();
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::string> Store::GetResult(std::string_view kind, std::string_view id) const {
-  HOMOLOG_ASSIGN_OR_RETURN(std::optional<std::string> manifest,
-                           database_->Get(Family::kResults, ResultKey(kind, id)));
-  if (!manifest.has_value()) return ResultNotFound(kind, id);
+  const std::string key = ResultKey(kind, id);
+  std::optional<std::string> manifest;
+  absl::StatusOr<bool> found = database_->Read(Family::kResults, key, [&](std::string_view bytes) {
+    const std::optional<ManifestRecord> record = ManifestRecord::Parse(key, bytes);
+    if (record) manifest = std::string(record->manifest);
+  });
+  if (found.ok() && *found && !manifest) found = DataLoss(kBlobDamaged, "its manifest is damaged");
+  if (!found.ok()) return Examine(kind, id, found.status());
+  if (!*found) return ResultNotFound(kind, id);
+  index_->Touch(key);
   return *std::move(manifest);
 }
 
 absl::StatusOr<std::string> Store::GetBlob(std::string_view kind, std::string_view id,
                                            std::string_view blob) const {
-  const std::string key = BlobPrefix(kind, id).append(blob);
-  HOMOLOG_ASSIGN_OR_RETURN(std::optional<std::string> whole, database_->Get(Family::kBlobs, key));
-  if (whole.has_value()) return *std::move(whole);
   HOMOLOG_ASSIGN_OR_RETURN(const int64_t size, GetBlobSize(kind, id, blob));
   return ReadBlob(kind, id, blob, 0, size);
 }
 
 absl::StatusOr<int64_t> Store::GetBlobSize(std::string_view kind, std::string_view id,
                                            std::string_view blob) const {
-  HOMOLOG_ASSIGN_OR_RETURN(const std::optional<int64_t> size,
-                           database_->FindBlobSize(BlobPrefix(kind, id).append(blob)));
-  if (!size.has_value()) return BlobNotFound(kind, id, blob);
-  return *size;
+  const absl::StatusOr<std::optional<int64_t>> size =
+      database_->FindBlobSize(BlobPrefix(kind, id).append(blob));
+  if (!size.ok()) return Examine(kind, id, size.status());
+  if (!size->has_value()) return BlobNotFound(kind, id, blob);
+  return **size;
 }
 
 absl::StatusOr<std::string> Store::ReadBlob(std::string_view kind, std::string_view id,
@@ -132,25 +153,38 @@ absl::StatusOr<std::string> Store::ReadBlob(std::string_view kind, std::string_v
   HOMOLOG_ASSIGN_OR_RETURN(const int64_t stored, GetBlobSize(kind, id, blob));
   HOMOLOG_RETURN_IF_ERROR(CheckBlobRange(blob, offset, size, stored));
   std::string bytes(size, '\0');
-  HOMOLOG_ASSIGN_OR_RETURN(
-      const bool complete,
-      database_->ReadBlob(BlobPrefix(kind, id).append(blob), offset, std::span(bytes)));
-  if (complete) return bytes;
-  return database_->Corrupt(
-      absl::StrCat("bytes of the blob ", Quoted(blob), " of ", Quoted(id), " are missing"));
+  absl::StatusOr<bool> complete =
+      database_->ReadBlob(BlobPrefix(kind, id).append(blob), offset, std::span(bytes));
+  if (complete.ok() && *complete) return bytes;
+  if (complete.ok()) {
+    complete =
+        DataLoss(kBlobDamaged, absl::StrCat("bytes of its blob ", Quoted(blob), " are missing"));
+  }
+  return Examine(kind, id, complete.status());
 }
 
 absl::StatusOr<Page> Store::ListResults(std::string_view kind, int page_size,
                                         std::string_view page_token) const {
-  return database_->List(Family::kResults, ResultKey(kind, ""), page_size, page_token);
+  HOMOLOG_ASSIGN_OR_RETURN(
+      Page page, database_->List(Family::kResults, ResultKey(kind, ""), page_size, page_token));
+  std::vector<Record> intact;
+  for (Record& record : page.records) {
+    const auto manifest = ManifestRecord::Parse(ResultKey(kind, record.id), record.bytes);
+    if (!manifest) {
+      Examine(kind, record.id, DataLoss(kBlobDamaged, "its manifest is damaged")).IgnoreError();
+      continue;
+    }
+    intact.push_back({std::move(record.id), std::string(manifest->manifest)});
+  }
+  page.records = std::move(intact);
+  return page;
 }
 
 absl::Status Store::DeleteResult(std::string_view kind, std::string_view id) {
-  HOMOLOG_RETURN_IF_ERROR(GetResult(kind, id).status());
-  rocksdb::WriteBatch batch;
-  batch.Delete(database_->family(Family::kResults), ResultKey(kind, id));
-  database_->DeletePrefix(batch, Family::kBlobs, BlobPrefix(kind, id));
-  return database_->Write(batch);
+  const std::string key = ResultKey(kind, id);
+  HOMOLOG_ASSIGN_OR_RETURN(
+      const bool found, database_->Read(Family::kResults, key, [](std::string_view /*record*/) {}));
+  return found ? Remove(key) : ResultNotFound(kind, id);
 }
 
 absl::Status Store::PutOperation(std::string_view id, std::string_view record) {

@@ -1,25 +1,39 @@
 // The cellar: RocksDB with one column family per kind of record. Everything the server acknowledged
 // lives here and survives a restart.
 //
-//   results     {kind}/{id}                      manifest (serialised proto; opaque here)
-//   blobs       {kind}/{id}/{blob}               packed columns of a result
-//               {kind}/{id}/{blob}/size, /{piece} the same of one that is larger than 1 MiB
+//   results     {kind}/{id}                      bytes of the result, manifest (serialised proto;
+//                                                opaque here)
+//   blobs       {kind}/{id}/{blob}/sealed/size, /{piece}  packed columns of a result
 //   operations  {id}                             serialised operation record
 //   datasets    dataset/{id}                     {content key, manifest}
 //               content/{content key}            {upload key, token count, names that share it}
 //               tokens/{upload key}/{chunk}      token ids, little-endian int32
 //   meta        {key}                            schema version and small facts
+//               used/{kind}/{id}                 when a result was last used
+//
+// What is in results and blobs, and chunks of tokens, carry digests (sealed.h), which every read
+// checks. A result that turns out to be damaged is dropped: it can be computed again. Stores of
+// schema 1 and 2, which have no digests, are read as they are.
+//
+// Where the folder takes no more writes (disk full, read-only, gone), reads go on, writes give
+// UNAVAILABLE (STORE_READ_ONLY), and go on by themselves once the cause is gone.
 //
 // Thread-safety: all methods may be called from any thread. Every write is synced before it
 // returns. Errors: NOT_FOUND with reason RESULT_NOT_FOUND, BLOB_NOT_FOUND, OPERATION_NOT_FOUND,
 // DATASET_NOT_FOUND, META_NOT_FOUND; INVALID_ARGUMENT with reason INVALID_RESOURCE_ID for a kind,
-// id or blob to write that is not a resource id (common/resource_names.h); RocksDB's own errors as
-// UNAVAILABLE (reason STORE_UNAVAILABLE) or DATA_LOSS (reason STORE_CORRUPT) with its message.
+// id or blob to write that is not a resource id (common/resource_names.h); DATA_LOSS with reason
+// RESULT_DAMAGED for a result that was dropped; RocksDB's own errors as UNAVAILABLE (reason
+// STORE_UNAVAILABLE, or STORE_READ_ONLY of a write) or DATA_LOSS (reason STORE_CORRUPT) with its
+// message.
 #ifndef HOMOLOG_SERVER_STORE_STORE_H_
 #define HOMOLOG_SERVER_STORE_STORE_H_
 
+#include <atomic>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -28,7 +42,70 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
+namespace rocksdb {
+class Env;
+}  // namespace rocksdb
+
 namespace homolog::store {
+
+class ResultIndex;
+
+// Something that whoever runs the server should hear of.
+struct StoreEvent {
+  enum class Kind {
+    kDamaged,   // result `name` was damaged, and dropped: `detail`
+    kEvicted,   // result `name` made room for others
+    kReadOnly,  // no more writes: `detail`
+    kServing,   // writes are taken again
+  };
+  Kind kind = Kind::kServing;
+  std::string name;  // {kind}/{id}
+  std::string detail;
+};
+
+struct StoreOptions {
+  // Bytes that results may take before the least recently used ones are evicted; 0: no limit. Data
+  // sets and operations do not count, and are not evicted.
+  int64_t result_budget_bytes = 0;
+  // Called from whichever thread noticed; must not call the store.
+  std::function<void(const StoreEvent& event)> observer;
+  // The file system, for tests of its faults; outlives the store. Null: the machine's.
+  rocksdb::Env* env = nullptr;
+};
+
+struct StoreStats {
+  std::optional<std::string> read_only_reason;
+  int schema_version = 0;
+  int64_t disk_bytes = 0, free_bytes = 0;  // of the folder, and of its disk
+  struct Results {
+    int64_t count = 0, bytes = 0;
+  };
+  std::map<std::string, Results> results;  // by kind
+  int64_t result_bytes = 0, result_budget_bytes = 0;
+  int64_t dataset_count = 0, dataset_bytes = 0, operation_count = 0;
+  int64_t evicted_results = 0, damaged_results = 0;  // since the store was opened
+};
+
+// What RocksDB counts and measures.
+struct EngineStats {
+  uint64_t memtable_bytes = 0, table_bytes = 0, pending_compaction_bytes = 0, block_cache_bytes = 0;
+  // Since the store was opened.
+  uint64_t bytes_written = 0, bytes_read = 0, wal_syncs = 0, block_cache_hits = 0,
+           block_cache_misses = 0, compaction_bytes_written = 0;
+};
+
+struct DamagedResult {
+  std::string name;  // {kind}/{id}; datasets/{id} of a data set
+  std::string problem;
+  bool dropped = false;
+};
+
+// One page of a verification.
+struct VerifiedPage {
+  int64_t checked_count = 0, checked_bytes = 0;
+  std::vector<DamagedResult> damaged;
+  std::string next_page_token;  // empty on the last page
+};
 
 // One record of a listing: its id and its bytes.
 struct Record {
@@ -52,7 +129,8 @@ class Store {
   // Opens or creates the store in folder `path` (created with its parents where missing).
   // FAILED_PRECONDITION with reason STORE_LOCKED where another process has it open, STORE_TOO_NEW
   // where its schema version is newer than this server's. Purges what interrupted uploads left.
-  static absl::StatusOr<std::unique_ptr<Store>> Open(const std::string& path);
+  static absl::StatusOr<std::unique_ptr<Store>> Open(const std::string& path,
+                                                     const StoreOptions& options = {});
   ~Store();  // closes column families, then the database
 
   // --- Results: a manifest and its blobs, written in one atomic batch. Putting an id again
@@ -96,11 +174,53 @@ class Store {
   absl::StatusOr<std::vector<int32_t>> ReadTokens(std::string_view id, int64_t first,
                                                   int64_t count) const;
 
+  // --- Care.
+
+  // While it lives, results that were used since it was made, by whomever, are not evicted. The
+  // store outlives it.
+  class Hold {
+   public:
+    explicit Hold(Store* store);
+    ~Hold();
+    Hold(const Hold&) = delete;
+    Hold& operator=(const Hold&) = delete;
+
+   private:
+    Store* const store_;
+    const uint64_t number_;
+  };
+
+  // Why no write is taken; nothing where they are.
+  std::optional<std::string> read_only_reason() const;
+  // Looks whether writes work (again), and saves when results were used. Call it every few seconds.
+  void Maintain();
+  // Reads some hundred megabytes of results and data sets in full, from `page_token` on; empty:
+  // from the first. Damaged results are dropped.
+  absl::StatusOr<VerifiedPage> Verify(std::string_view page_token);
+  // Gives the space of deleted records back to the disk; takes as long as it takes to write them.
+  absl::Status Compact();
+  absl::StatusOr<StoreStats> Stats() const;
+  EngineStats engine_stats() const;
+
+  class Database;  // the RocksDB handles; for this room only
+
  private:
   friend class DatasetUpload;
-  class Database;  // the RocksDB handles
-  explicit Store(std::unique_ptr<Database> database);
-  std::unique_ptr<Database> database_;
+  friend class Verification;
+  Store(std::unique_ptr<Database> database, const std::string& path, const StoreOptions& options);
+  absl::Status LoadIndex();
+  // `status`, which came of reading a result; where it says that the result is damaged, drops it.
+  absl::Status Examine(std::string_view kind, std::string_view id,
+                       const absl::Status& status) const;
+  absl::Status Drop(const std::string& key, const std::string& problem) const;
+  absl::Status Remove(const std::string& key) const;
+  void Evict();
+
+  const StoreOptions options_;
+  const std::string path_;
+  const std::unique_ptr<Database> database_;
+  const std::unique_ptr<ResultIndex> index_;
+  mutable std::atomic<int64_t> evicted_ = 0, damaged_ = 0;
 };
 
 }  // namespace homolog::store

@@ -55,6 +55,7 @@ void ServerTest::StartServer() {
   datasets_ = v1::DatasetService::NewStub(channel_);
   analysis_ = v1::AnalysisService::NewStub(channel_);
   operations_ = v1::OperationService::NewStub(channel_);
+  store_ = v1::StoreService::NewStub(channel_);
 }
 
 absl::StatusOr<v1::Dataset> ServerTest::CreateDataset(const v1::DatasetSpec& spec,

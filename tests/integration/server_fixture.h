@@ -16,6 +16,7 @@
 #include "homolog/v1/checkpoint_service.grpc.pb.h"
 #include "homolog/v1/dataset_service.grpc.pb.h"
 #include "homolog/v1/operation_service.grpc.pb.h"
+#include "homolog/v1/store_service.grpc.pb.h"
 #include "server/app/server.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/tiny_model.h"
@@ -55,6 +56,7 @@ class ServerTest : public ::testing::Test {
   v1::DatasetService::Stub& datasets() { return *datasets_; }
   v1::AnalysisService::Stub& analysis() { return *analysis_; }
   v1::OperationService::Stub& operations() { return *operations_; }
+  v1::StoreService::Stub& store() { return *store_; }
 
   // Uploads `bytes` in pieces of `piece` bytes, with the end message.
   absl::StatusOr<v1::Dataset> CreateDataset(const v1::DatasetSpec& spec, const std::string& bytes,
@@ -76,6 +78,7 @@ class ServerTest : public ::testing::Test {
   std::unique_ptr<v1::DatasetService::Stub> datasets_;
   std::unique_ptr<v1::AnalysisService::Stub> analysis_;
   std::unique_ptr<v1::OperationService::Stub> operations_;
+  std::unique_ptr<v1::StoreService::Stub> store_;
 };
 
 // Text whose bytes vary enough that every neuron does.

@@ -67,6 +67,30 @@ TEST_F(ServerProcessTest, RefusesADataFolderThatAnotherServerHasOpen) {
   EXPECT_THAT(second.Log(), HasSubstr((folder_ / "data").string()));
 }
 
+TEST_F(ServerProcessTest, NamesItsMetricsByTheConventions) {
+  ServerProcess server(folder_);
+  server.WaitUntilReady();
+  server.ClientJson({"checkpoints", "list"});
+  const std::string page = "http://127.0.0.1:" + std::to_string(server.admin_port()) + "/metrics";
+  const std::string fetch = "import urllib.request; print(urllib.request.urlopen('" + page +
+                            "').read().decode(), end='')";
+  const ProcessResult checked =
+      RunProcess({"sh", "-c", "python3 -c \"$1\" | promtool check metrics", "sh", fetch});
+  EXPECT_EQ(checked.exit_code, 0) << checked.out << checked.err;
+  EXPECT_EQ(checked.out + checked.err, "");
+}
+
+TEST_F(ServerProcessTest, LoadsWhatItIsToldToBeforeItServes) {
+  ServerProcess server(folder_, {"--preload=a/1"});
+  server.WaitUntilReady();
+  EXPECT_THAT(server.ClientJson({"checkpoints", "list"}).dump(), HasSubstr("\"loaded\""));
+  const ProcessResult missing =
+      RunProcess({Binary("homologd"), "--repository", folder_ / "models", "--data",
+                  folder_ / "other", "--listen=127.0.0.1:0", "--admin=", "--preload=none/1"});
+  EXPECT_EQ(missing.exit_code, 1);
+  EXPECT_THAT(missing.err, HasSubstr("--preload none/1"));
+}
+
 TEST_F(ServerProcessTest, RefusesPortsThatAreTaken) {
   ServerProcess first(folder_);
   first.WaitUntilReady();

@@ -83,6 +83,15 @@ TEST(ErrorTest, FitsTheTrailersHoweverLargeTheValueAtFault) {
   EXPECT_LT(status.message().size(), 2048u);
 }
 
+TEST(ErrorTest, SaysWhenToTryAgainAcrossTheWire) {
+  const absl::Status status =
+      WithRetryDelay(ResourceExhausted("QUEUE_FULL", "full"), std::chrono::milliseconds(2500));
+  const absl::Status parsed = ParseError(SerializeError(Annotate(status, "again")));
+  EXPECT_EQ(RetryDelay(parsed), std::chrono::milliseconds(2500));
+  EXPECT_EQ(ErrorReason(parsed), "QUEUE_FULL");
+  EXPECT_EQ(RetryDelay(NotFound("X", "x")), std::nullopt);
+}
+
 TEST(ErrorTest, AnUnreadableErrorIsStillAnError) {
   const absl::Status status = ParseError("\xFF\xFF\xFF");
   EXPECT_EQ(status.code(), absl::StatusCode::kUnknown);

@@ -57,6 +57,11 @@ class MockConnection : public Connection {
               (override));
   MOCK_METHOD(absl::StatusOr<v1::ListFamiliesResponse>, ListFamilies,
               (const v1::ListFamiliesRequest&), (override));
+  MOCK_METHOD(absl::StatusOr<v1::Store>, GetStore, (const v1::GetStoreRequest&), (override));
+  MOCK_METHOD(absl::StatusOr<v1::VerifyStoreResponse>, VerifyStore, (const v1::VerifyStoreRequest&),
+              (override));
+  MOCK_METHOD(absl::StatusOr<v1::Store>, CompactStore, (const v1::CompactStoreRequest&),
+              (override));
   MOCK_METHOD(absl::StatusOr<v1::Operation>, GetOperation, (const v1::GetOperationRequest&),
               (override));
   MOCK_METHOD(absl::StatusOr<v1::ListOperationsResponse>, ListOperations,

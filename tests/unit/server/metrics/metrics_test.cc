@@ -5,6 +5,7 @@
 
 #include <future>
 #include <memory>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -60,13 +61,46 @@ TEST(MetricsTest, CountsEveryRequestOfManyThreads) {
 
 TEST(MetricsTest, CountsOperationsByKindAndOutcome) {
   Metrics metrics("1.2.3");
-  metrics.OperationEnded("correlation", "succeeded");
-  metrics.OperationEnded("correlation", "succeeded");
-  metrics.OperationEnded("ablation", "cancelled");
+  metrics.OperationEnded("correlation", "succeeded", 2.5);
+  metrics.OperationEnded("correlation", "succeeded", 90);
+  metrics.OperationEnded("ablation", "cancelled", std::nullopt);
   EXPECT_THAT(
       Serialize(metrics),
       AllOf(HasSubstr("homolog_operations_total{kind=\"correlation\",outcome=\"succeeded\"} 2"),
-            HasSubstr("homolog_operations_total{kind=\"ablation\",outcome=\"cancelled\"} 1")));
+            HasSubstr("homolog_operations_total{kind=\"ablation\",outcome=\"cancelled\"} 1"),
+            HasSubstr("homolog_operation_duration_seconds_bucket{kind=\"correlation\",le=\"5\"} 1"),
+            HasSubstr("homolog_operation_duration_seconds_sum{kind=\"correlation\"} 92.5"),
+            Not(HasSubstr("homolog_operation_duration_seconds_count{kind=\"ablation\"}"))));
+}
+
+TEST(MetricsTest, ShowsTheStoreAndTheProcess) {
+  Metrics metrics("1.2.3");
+  metrics.SetOperations(3, 1);
+  metrics.SetStore({.read_only = true,
+                    .disk_bytes = 10,
+                    .free_bytes = 20,
+                    .result_budget_bytes = 30,
+                    .results = {{"correlations", 2, 50}, {"studies", 1, 5}},
+                    .datasets = 4,
+                    .dataset_bytes = 40,
+                    .operations = 6,
+                    .evicted_results = 7,
+                    .damaged_results = 8});
+  metrics.SetRocksdb({.memtable_bytes = 11, .wal_syncs = 12});
+  metrics.SetResources({.device_total_bytes = 13, .resident_bytes = 14, .cpu_seconds = 1.5});
+  metrics.SetResources({.device_total_bytes = 13, .resident_bytes = 14, .cpu_seconds = 2.5});
+  EXPECT_THAT(
+      Serialize(metrics),
+      AllOf(HasSubstr("homolog_operations_queued 3\n"), HasSubstr("homolog_operations_running 1\n"),
+            HasSubstr("homolog_store_read_only 1\n"), HasSubstr("homolog_store_disk_bytes 10\n"),
+            HasSubstr("homolog_store_results{kind=\"correlations\"} 2\n"),
+            HasSubstr("homolog_store_result_bytes{kind=\"studies\"} 5\n"),
+            HasSubstr("homolog_store_evictions_total 7\n"),
+            HasSubstr("homolog_store_damaged_results_total 8\n"),
+            HasSubstr("homolog_rocksdb_wal_syncs_total 12\n"),
+            HasSubstr("homolog_device_memory_total_bytes 13\n"),
+            HasSubstr("process_resident_memory_bytes 14\n"),
+            HasSubstr("process_cpu_seconds_total 2.5\n")));
 }
 
 TEST(MetricsTest, HasWhatDashboardsAskForFromTheStart) {
@@ -97,15 +131,15 @@ TEST(MetricsTest, HasWhatDashboardsAskForFromTheStart) {
 TEST(MetricsTest, SaysOfEveryFamilyWhatItIs) {
   Metrics metrics("1.2.3");
   metrics.Method("S/Get")->Observe(0, "OK", 1);
-  metrics.OperationEnded("ablation", "failed");
+  metrics.OperationEnded("ablation", "failed", 1);
   std::istringstream lines(Serialize(metrics));
   int helps = 0, types = 0;
   for (std::string line; std::getline(lines, line);) {
     helps += line.starts_with("# HELP homolog_") ? 1 : 0;
     types += line.starts_with("# TYPE homolog_") ? 1 : 0;
   }
-  EXPECT_EQ(helps, 15);
-  EXPECT_EQ(types, 15);
+  EXPECT_EQ(helps, 39);
+  EXPECT_EQ(types, helps);
 }
 
 }  // namespace

@@ -41,11 +41,12 @@ TEST(DeviceWorkerTest, RunsTasksOneAfterAnotherInOrderOnOneThread) {
   DeviceWorker worker(10, [&] { threads.push_back(std::this_thread::get_id()); });
   for (int i = 0; i < 5; ++i) {
     ASSERT_TRUE(worker
-                    .Post([&, i] {
-                      order.push_back(i);
-                      threads.push_back(std::this_thread::get_id());
-                      if (i == 4) done.set_value();
-                    })
+                    .Post("",
+                          [&, i] {
+                            order.push_back(i);
+                            threads.push_back(std::this_thread::get_id());
+                            if (i == 4) done.set_value();
+                          })
                     .ok());
   }
   done.get_future().wait();
@@ -58,21 +59,21 @@ TEST(DeviceWorkerTest, RunsTasksOneAfterAnotherInOrderOnOneThread) {
 TEST(DeviceWorkerTest, RefusesMoreThanTheQueueHoldsUnlessItWasAcceptedBefore) {
   Gate gate;
   DeviceWorker worker(2, [] {});
-  ASSERT_TRUE(worker.Post(gate.Task()).ok());
+  ASSERT_TRUE(worker.Post("", gate.Task()).ok());
   gate.WaitUntilEntered();  // runs: does not count
   EXPECT_EQ(worker.queue_depth(), 0u);
-  EXPECT_TRUE(worker.Post([] {}).ok());
-  EXPECT_TRUE(worker.Post([] {}).ok());
-  const absl::Status refused = worker.Post([] {});
+  EXPECT_TRUE(worker.Post("", [] {}).ok());
+  EXPECT_TRUE(worker.Post("", [] {}).ok());
+  const absl::Status refused = worker.Post("", [] {});
   EXPECT_EQ(ErrorReason(refused), "QUEUE_FULL");
   EXPECT_TRUE(absl::IsResourceExhausted(refused));
   EXPECT_THAT(std::string(refused.message()), HasSubstr("2 of 2"));
   std::promise<void> ran;
-  EXPECT_TRUE(worker.PostAccepted([&] { ran.set_value(); }).ok());
+  EXPECT_TRUE(worker.PostAccepted("", [&] { ran.set_value(); }).ok());
   EXPECT_EQ(worker.queue_depth(), 3u);
   gate.Open();
   ran.get_future().wait();
-  EXPECT_TRUE(worker.Post([] {}).ok());
+  EXPECT_TRUE(worker.Post("", [] {}).ok());
 }
 
 TEST(DeviceWorkerTest, StopLetsTheRunningTaskFinishAndDestroysThoseThatWait) {
@@ -80,19 +81,21 @@ TEST(DeviceWorkerTest, StopLetsTheRunningTaskFinishAndDestroysThoseThatWait) {
   DeviceWorker worker(10, [] {});
   bool finished = false, ran = false;
   ASSERT_TRUE(worker
-                  .Post([&, enter = gate.Task()] {
-                    enter();
-                    finished = true;
-                  })
+                  .Post("",
+                        [&, enter = gate.Task()] {
+                          enter();
+                          finished = true;
+                        })
                   .ok());
   gate.WaitUntilEntered();
   // As the tasks of a streaming call do, it says in its destructor that it was dropped, and tries
   // to go on.
   absl::Status at_destruction;
-  auto token = std::shared_ptr<void>(nullptr, [&](void*) { at_destruction = worker.Post([] {}); });
-  ASSERT_TRUE(worker.Post([&ran, token = std::move(token)] { ran = true; }).ok());
+  auto token =
+      std::shared_ptr<void>(nullptr, [&](void*) { at_destruction = worker.Post("", [] {}); });
+  ASSERT_TRUE(worker.Post("", [&ran, token = std::move(token)] { ran = true; }).ok());
   auto stopped = std::async(std::launch::async, [&] { worker.Stop(); });
-  while (ErrorReason(worker.PostAccepted([] {})) != "SHUTTING_DOWN") std::this_thread::yield();
+  while (ErrorReason(worker.PostAccepted("", [] {})) != "SHUTTING_DOWN") std::this_thread::yield();
   EXPECT_FALSE(finished);
   gate.Open();
   stopped.get();
@@ -106,7 +109,7 @@ TEST(DeviceWorkerTest, RefusesTasksAfterStop) {
   DeviceWorker worker(10, [] {});
   worker.Stop();
   worker.Stop();
-  const absl::Status status = worker.Post([] { FAIL(); });
+  const absl::Status status = worker.Post("", [] { FAIL(); });
   EXPECT_TRUE(absl::IsUnavailable(status));
   EXPECT_EQ(ErrorReason(status), "SHUTTING_DOWN");
 }
@@ -121,6 +124,75 @@ TEST(DeviceWorkerTest, StopsForSeveralWhoAskAtOnce) {
   }
 }
 
+TEST(DeviceWorkerTest, LetsClientsTakeTurns) {
+  DeviceWorker worker(100, [] {});
+  std::promise<void> began, go_on;
+  ASSERT_TRUE(worker
+                  .Post("first",
+                        [&] {
+                          began.set_value();
+                          go_on.get_future().wait();
+                        })
+                  .ok());
+  began.get_future().wait();
+  std::vector<std::string> order;
+  std::promise<void> done;
+  for (int i = 0; i < 100 - 3; ++i) {
+    ASSERT_TRUE(worker.Post("greedy", [&] { order.push_back("greedy"); }).ok());
+  }
+  for (const std::string client : {"a", "b"}) {
+    ASSERT_TRUE(worker.Post(client, [&order, client] { order.push_back(client); }).ok());
+  }
+  ASSERT_TRUE(worker.Post("greedy", [&] { done.set_value(); }).ok());
+  EXPECT_TRUE(worker.OthersWait("greedy"));
+  EXPECT_TRUE(worker.OthersWait("a"));
+  go_on.set_value();
+  done.get_future().wait();
+  ASSERT_GE(order.size(), 4U);
+  EXPECT_THAT(std::vector(order.begin(), order.begin() + 4),
+              ::testing::ElementsAre("greedy", "a", "b", "greedy"));
+  EXPECT_FALSE(worker.OthersWait("greedy"));
+}
+
+TEST(DeviceWorkerTest, RunsShortTasksInTheMidstOfALongOneThatLetsThem) {
+  DeviceWorker worker(100, [] {});
+  std::promise<void> began, go_on, done;
+  std::vector<std::string> order;
+  ASSERT_TRUE(worker
+                  .Post("long",
+                        [&] {
+                          began.set_value();
+                          go_on.get_future().wait();
+                          order.push_back("batch 1");
+                          worker.RunShort();
+                          order.push_back("batch 2");
+                          worker.RunShort();
+                          worker.RunShort();
+                          order.push_back("end");
+                        })
+                  .ok());
+  began.get_future().wait();
+  ASSERT_TRUE(worker.Post("other", [&] { done.set_value(); }).ok());
+  for (const std::string client : {"a", "a", "b"}) {
+    ASSERT_TRUE(worker.PostShort(client, [&order, client] { order.push_back(client); }).ok());
+  }
+  EXPECT_EQ(worker.queue_depth(), 4U);
+  go_on.set_value();
+  done.get_future().wait();
+  EXPECT_THAT(order, ::testing::ElementsAre("batch 1", "a", "batch 2", "b", "a", "end"));
+}
+
+TEST(DeviceWorkerTest, SaysWhenToTryAgainWhereTheQueueIsFull) {
+  DeviceWorker worker(1, [] {});
+  std::promise<void> go_on;
+  absl::Status status;
+  const std::shared_future<void> released = go_on.get_future().share();
+  while (status.ok()) status = worker.Post("", [released] { released.wait(); });
+  EXPECT_EQ(ErrorReason(status), "QUEUE_FULL");
+  EXPECT_EQ(RetryDelay(status), std::chrono::seconds(10));
+  go_on.set_value();
+}
+
 TEST(DeviceWorkerTest, TakesTasksFromManyThreads) {
   int ran = 0;  // one thread counts
   {
@@ -128,12 +200,12 @@ TEST(DeviceWorkerTest, TakesTasksFromManyThreads) {
     std::vector<std::future<void>> threads;
     for (int t = 0; t < 4; ++t) {
       threads.push_back(std::async(std::launch::async, [&] {
-        for (int i = 0; i < 100; ++i) EXPECT_TRUE(worker.Post([&] { ++ran; }).ok());
+        for (int i = 0; i < 100; ++i) EXPECT_TRUE(worker.Post("", [&] { ++ran; }).ok());
       }));
     }
     for (auto& thread : threads) thread.get();
     std::promise<void> last;
-    ASSERT_TRUE(worker.Post([&] { last.set_value(); }).ok());
+    ASSERT_TRUE(worker.Post("", [&] { last.set_value(); }).ok());
     last.get_future().wait();
   }
   EXPECT_EQ(ran, 400);

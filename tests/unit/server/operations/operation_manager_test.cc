@@ -31,7 +31,7 @@ class OperationManagerTest : public ::testing::Test {
   OperationManagerTest() { Start(/*queue_limit=*/10); }
   ~OperationManagerTest() override { Stop(); }
 
-  void Start(size_t queue_limit) {
+  void Start(size_t queue_limit, OperationManager::Options options = {}) {
     store_ = *store::Store::Open((folder_ / "store").string());
     worker_ = std::make_unique<DeviceWorker>(queue_limit, [] {});
     manager_ = std::make_unique<OperationManager>(
@@ -40,7 +40,7 @@ class OperationManagerTest : public ::testing::Test {
           const std::lock_guard lock(mutex_);
           ended_.push_back(operation);
         },
-        [this](int64_t tokens) { tokens_ += tokens; });
+        [this](int64_t tokens) { tokens_ += tokens; }, std::move(options));
   }
   // As the server does it.
   void Stop() {
@@ -57,7 +57,8 @@ class OperationManagerTest : public ::testing::Test {
             .result = "correlations/" + result,
             .results = {},
             .request = "request of " + result,
-            .run = std::move(run)};
+            .run = std::move(run),
+            .hold = nullptr};
   }
   Job QuickJob(const std::string& result) {
     return MakeJob(result,
@@ -448,6 +449,189 @@ TEST_F(OperationManagerTest, SeveralResultsAreAnotherQuestionThanTheFirstOfThem)
   const v1::Operation computed = Wait(Submit(several).name());
   EXPECT_THAT(computed.results(), ::testing::ElementsAre("correlations/a", "correlations/b"));
   EXPECT_EQ(manager_->Finished(several, computed.name())->name(), computed.name());
+}
+
+// The request ids of tests belong to alice.
+Requester Alice(const std::string& request_id) { return {"token:alice", request_id}; }
+
+TEST_F(OperationManagerTest, GivesARetryTheOperationOfItsFirstRequestWhateverBecameOfThat) {
+  const Requester requester = Alice("1f0c");
+  const v1::Operation first = *manager_->Submit(LongJob("a"), requester);
+  EXPECT_EQ(first.client(), "token:alice");
+  WaitUntilRunning();
+  EXPECT_TRUE(manager_->Cancel(first.name()).ok());
+  Wait(first.name());
+  auto again = manager_->FindRequest(requester, "correlation", "request of a");
+  ASSERT_TRUE(again.ok() && again->has_value()) << again.status();
+  EXPECT_EQ((*again)->name(), first.name());
+  EXPECT_EQ((*again)->state(), v1::OPERATION_STATE_CANCELLED);
+  // Also after a restart, until the operation is forgotten.
+  Stop();
+  Start(10);
+  ASSERT_TRUE(manager_
+                  ->Resume([](std::string_view, const std::string&) -> absl::StatusOr<Job> {
+                    return absl::InternalError("nothing is to be resumed");
+                  })
+                  .ok());
+  again = manager_->FindRequest(requester, "correlation", "request of a");
+  ASSERT_TRUE(again.ok() && again->has_value());
+  EXPECT_EQ((*again)->name(), first.name());
+  ASSERT_TRUE(manager_->Delete(first.name()).ok());
+  EXPECT_FALSE(manager_->FindRequest(requester, "correlation", "request of a")->has_value());
+}
+
+TEST_F(OperationManagerTest, TellsRequestIdsOfClientsAndRequestsApart) {
+  const v1::Operation first = *manager_->Submit(QuickJob("a"), Alice("id"));
+  EXPECT_FALSE(manager_->FindRequest({"token:bob", "id"}, "correlation", "x")->has_value());
+  const absl::Status reused =
+      manager_->FindRequest(Alice("id"), "correlation", "request of b").status();
+  EXPECT_EQ(ErrorReason(reused), "REQUEST_ID_REUSED");
+  EXPECT_THAT(reused.ToString(), HasSubstr(first.name()));
+  EXPECT_EQ(ErrorReason(manager_->FindRequest(Alice("../x"), "correlation", "x").status()),
+            "INVALID_REQUEST_ID");
+  EXPECT_EQ(
+      ErrorReason(manager_->FindRequest(Alice(std::string(65, 'a')), "correlation", "x").status()),
+      "INVALID_REQUEST_ID");
+}
+
+TEST_F(OperationManagerTest, RemembersTheRequestIdsOfAllWhoShareAnOperation) {
+  const v1::Operation first = *manager_->Submit(LongJob("a"), Alice("one"));
+  const v1::Operation joined = *manager_->Submit(LongJob("a"), {"token:bob", "two"});
+  EXPECT_EQ(joined.name(), first.name());
+  const auto found = manager_->FindRequest({"token:bob", "two"}, "correlation", "request of a");
+  ASSERT_TRUE(found.ok() && found->has_value());
+  EXPECT_EQ((*found)->name(), first.name());
+  release_ = true;
+}
+
+TEST_F(OperationManagerTest, RefusesOneClientMoreThanItsShareAndTakesAnothers) {
+  Stop();
+  OperationManager::Options options;
+  options.operations_per_client = 2;
+  Start(10, options);
+  ASSERT_TRUE(manager_->Submit(LongJob("a"), Alice("")).ok());
+  ASSERT_TRUE(manager_->Submit(LongJob("b"), Alice("")).ok());
+  const absl::Status refused = manager_->Submit(LongJob("c"), Alice("")).status();
+  EXPECT_EQ(ErrorReason(refused), "CLIENT_QUEUE_FULL");
+  EXPECT_TRUE(RetryDelay(refused).has_value());
+  EXPECT_TRUE(manager_->Submit(LongJob("a"), Alice("")).ok()) << "the same one is no new one";
+  EXPECT_TRUE(manager_->Submit(LongJob("c"), {"token:bob", ""}).ok());
+  WaitUntilRunning();
+  EXPECT_EQ(manager_->counts().running, 1);
+  EXPECT_EQ(manager_->counts().queued, 2);
+  release_ = true;
+}
+
+TEST_F(OperationManagerTest, ForgetsWhatEndedLongAgoAndNothingElse) {
+  const v1::Operation old = Submit(QuickJob("old"));
+  Wait(old.name());
+  const v1::Operation running = Submit(LongJob("running"));
+  std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+  EXPECT_EQ(*manager_->Expire(std::chrono::hours(1)), 0);
+  EXPECT_EQ(*manager_->Expire(std::chrono::seconds(1)), 1);
+  EXPECT_THAT(ListedNames(), ElementsAre(running.name()));
+  release_ = true;
+}
+
+TEST_F(OperationManagerTest, LetsOthersInBetweenThePartsOfAJobThatYields) {
+  std::mutex mutex;
+  std::vector<std::string> order;
+  std::promise<void> began, go_on;
+  auto note = [&](const std::string& what) {
+    const std::lock_guard lock(mutex);
+    order.push_back(what);
+  };
+  int part = 0;
+  const v1::Operation study = *manager_->Submit(
+      MakeJob("study",
+              [&](const std::string&, analysis::RunControl& control) {
+                if (part == 0) {
+                  began.set_value();
+                  go_on.get_future().wait();
+                }
+                for (; part < 3;) {
+                  note("part " + std::to_string(part++));
+                  control.OnTokens(10);
+                  if (part < 3 && control.ShouldYield()) {
+                    return MakeError(absl::StatusCode::kAborted, analysis::kYielded, "");
+                  }
+                }
+                return absl::OkStatus();
+              }),
+      Alice(""));
+  began.get_future().wait();
+  const v1::Operation other = *manager_->Submit(
+      MakeJob("other",
+              [&](const std::string&, analysis::RunControl&) {
+                EXPECT_EQ(manager_->Get(study.name())->state(), v1::OPERATION_STATE_RUNNING);
+                note("other");
+                return absl::OkStatus();
+              }),
+      {"token:bob", ""});
+  go_on.set_value();
+  EXPECT_EQ(Wait(study.name()).progress().done_tokens(), 30);
+  EXPECT_EQ(Wait(other.name()).state(), v1::OPERATION_STATE_SUCCEEDED);
+  EXPECT_THAT(order, ElementsAre("part 0", "other", "part 1", "part 2"));
+}
+
+TEST_F(OperationManagerTest, GivesUpWhatEndsTheServerAgainAndAgain) {
+  OperationManager::Options options;
+  options.most_attempts = 3;
+  const v1::Operation poison = Submit(LongJob("poison"));
+  WaitUntilRunning();
+  // As after a crash: the record says that it runs.
+  std::string record = *store_->GetOperation(poison.name().substr(11));
+  for (int attempt = 2; attempt <= 4; ++attempt) {
+    Stop();
+    Start(10, options);
+    ASSERT_TRUE(store_->PutOperation(poison.name().substr(11), record).ok());
+    running_ = 0;
+    ASSERT_TRUE(manager_
+                    ->Resume([this](std::string_view, const std::string&) {
+                      return absl::StatusOr<Job>(LongJob("poison"));
+                    })
+                    .ok());
+    if (attempt == 4) break;
+    WaitUntilRunning();
+    record = *store_->GetOperation(poison.name().substr(11));
+  }
+  const v1::Operation ended = Wait(poison.name());
+  EXPECT_EQ(ended.state(), v1::OPERATION_STATE_FAILED);
+  EXPECT_EQ(Reason(ended), "ENDED_THE_SERVER");
+}
+
+TEST_F(OperationManagerTest, CountsNoShutdownAndNoLastingProgressAsAnAttempt) {
+  OperationManager::Options options;
+  options.most_attempts = 2;
+  const v1::Operation operation = Submit(LongJob("long"));
+  for (int restart = 0; restart < 5; ++restart) {
+    WaitUntilRunning();
+    Stop();
+    Start(10, options);
+    ASSERT_TRUE(manager_
+                    ->Resume([this](std::string_view, const std::string&) {
+                      return absl::StatusOr<Job>(LongJob("long"));
+                    })
+                    .ok());
+  }
+  release_ = true;
+  EXPECT_EQ(Wait(operation.name()).state(), v1::OPERATION_STATE_SUCCEEDED);
+}
+
+TEST_F(OperationManagerTest, LeavesAnOperationAsItIsWhereTheDeviceIsLost) {
+  Stop();
+  std::promise<std::string> lost;
+  OperationManager::Options options;
+  options.on_device_lost = [&](const absl::Status& status) {
+    lost.set_value(std::string(status.message()));
+  };
+  Start(10, options);
+  const v1::Operation operation =
+      Submit(MakeJob("a", [](const std::string&, analysis::RunControl&) {
+        return MakeError(absl::StatusCode::kUnavailable, "DEVICE_LOST", "illegal memory access");
+      }));
+  EXPECT_EQ(lost.get_future().get(), "illegal memory access");
+  EXPECT_EQ(manager_->Get(operation.name())->state(), v1::OPERATION_STATE_RUNNING);
 }
 
 }  // namespace

@@ -56,6 +56,9 @@ class RawDatabase {
   }
   void DropFamily(const std::string& name) { Check(db_->DropColumnFamily(Handle(name))); }
   void Flush(const std::string& family) { Check(db_->Flush({}, Handle(family))); }
+  void Delete(const std::string& family, const std::string& key) {
+    Check(db_->Delete({}, Handle(family), key));
+  }
   std::string Get(const std::string& family, const std::string& key) {
     std::string value;
     Check(db_->Get({}, Handle(family), key, &value));

@@ -1,0 +1,90 @@
+// An operation that has not ended: what its job tells, and what it is told.
+//
+// Thread-safety: all methods may be called from any thread, unless they say otherwise.
+#ifndef HOMOLOG_SERVER_OPERATIONS_ACTIVE_OPERATION_H_
+#define HOMOLOG_SERVER_OPERATIONS_ACTIVE_OPERATION_H_
+
+#include <google/protobuf/timestamp.pb.h>
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "homolog/storage/v1/records.pb.h"
+#include "homolog/v1/operation.pb.h"
+#include "server/analysis/run_control.h"
+#include "server/operations/device_worker.h"
+
+namespace homolog::operations {
+
+google::protobuf::Timestamp Now();
+
+// True where the operation will not change any more.
+bool HasEnded(const v1::Operation& operation);
+
+class ActiveOperation : public analysis::RunControl {
+ public:
+  // What the operations of one manager share; outlives them.
+  struct Shared {
+    std::atomic<bool> shutting_down = false;
+    DeviceWorker* worker = nullptr;
+    std::function<void(int64_t tokens)> on_tokens;
+    std::function<void(const storage::v1::OperationRecord& record)> save;
+  };
+
+  ActiveOperation(storage::v1::OperationRecord record, const Shared& shared);
+
+  // --- analysis::RunControl, called by the job on the worker's thread.
+  // Also lets short tasks of others have the device.
+  absl::Status Check() override;
+  bool ShouldYield() override;
+  void OnPlan(const analysis::CorrelationPlan& plan) override;
+  void OnStudyPlan(const analysis::StudyPlan& plan) override;
+  void OnStage(std::string_view stage) override;
+  void OnTotalTokens(int64_t tokens) override;
+  void OnTokens(int64_t tokens) override;
+  void OnResumedTokens(int64_t tokens) override;
+  void OnLastingProgress() override;
+
+  // --- for the manager.
+  storage::v1::OperationRecord record() const;
+  // Without the request, which may be large.
+  v1::Operation operation() const;
+  std::string client() const;
+  void AddRequestId(const std::string& key);
+  void Cancel() { cancelled_ = true; }
+  // Asked to end, though it may take a batch until it does.
+  bool cancelled() const { return cancelled_; }
+  // Why the job should end now; OK where it should not.
+  absl::Status Interruption() const;
+  // Moves to RUNNING; false where it has ended before it began.
+  bool Begin();
+  // It gave the device to others, or to a shutdown: it did not fail.
+  void Pause();
+  // The record with its end, to be stored and then shown; nothing where something else ends it
+  // already. A queued one can be ended by Cancel while the worker is about to begin it: the first
+  // wins.
+  std::optional<storage::v1::OperationRecord> End(const absl::Status& status, bool only_if_queued);
+  void Show(storage::v1::OperationRecord ended);
+
+ private:
+  void EstimateRest(v1::OperationProgress& progress);
+
+  const Shared& shared_;
+  std::atomic<bool> cancelled_ = false;
+  mutable std::mutex mutex_;
+  storage::v1::OperationRecord record_;
+  bool ending_ = false, begun_ = false;
+  int64_t tokens_before_ = 0;  // done before it gave the device to others
+  std::optional<std::pair<std::chrono::steady_clock::time_point, int64_t>> first_tokens_;
+};
+
+}  // namespace homolog::operations
+
+#endif  // HOMOLOG_SERVER_OPERATIONS_ACTIVE_OPERATION_H_

@@ -1,0 +1,121 @@
+#include "server/store/result_index.h"
+
+#include <chrono>
+#include <limits>
+#include <utility>
+
+namespace homolog::store {
+namespace {
+
+int64_t NowSeconds() {
+  return std::chrono::duration_cast<std::chrono::seconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+}  // namespace
+
+void ResultIndex::Load(const std::string& key, int64_t bytes, int64_t used_seconds) {
+  const std::lock_guard lock(mutex_);
+  entries_[key] = {bytes, 0, used_seconds, false};
+  loaded_.emplace(used_seconds, key);
+  bytes_ += bytes;
+}
+
+void ResultIndex::Use(const std::string& key, Entry& entry) {
+  if (entry.tick == 0) {
+    loaded_.erase({entry.used_seconds, key});
+  } else {
+    by_tick_.erase(entry.tick);
+  }
+  entry.tick = ++last_tick_;
+  entry.used_seconds = NowSeconds();
+  entry.unsaved = true;
+  by_tick_.emplace(entry.tick, key);
+}
+
+void ResultIndex::Put(const std::string& key, int64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  Entry& entry = entries_[key];
+  bytes_ += bytes - entry.bytes;
+  entry.bytes = bytes;
+  Use(key, entry);
+}
+
+void ResultIndex::Touch(const std::string& key) {
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find(key);
+  if (found != entries_.end()) Use(key, found->second);
+}
+
+void ResultIndex::Remove(const std::string& key) {
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find(key);
+  if (found == entries_.end()) return;
+  bytes_ -= found->second.bytes;
+  by_tick_.erase(found->second.tick);
+  loaded_.erase({found->second.used_seconds, key});
+  entries_.erase(found);
+}
+
+uint64_t ResultIndex::BeginHold() {
+  const std::lock_guard lock(mutex_);
+  holds_.insert(last_tick_ + 1);
+  return last_tick_ + 1;
+}
+
+void ResultIndex::EndHold(uint64_t hold) {
+  const std::lock_guard lock(mutex_);
+  holds_.erase(holds_.find(hold));
+}
+
+std::vector<std::string> ResultIndex::BeyondBudget(int64_t budget) const {
+  std::vector<std::string> keys;
+  if (budget <= 0) return keys;
+  const std::lock_guard lock(mutex_);
+  int64_t excess = bytes_ - budget;
+  auto take = [&](const std::string& key) {
+    excess -= entries_.at(key).bytes;
+    keys.push_back(key);
+  };
+  for (const auto& [used, key] : loaded_) {
+    if (excess <= 0) return keys;
+    take(key);
+  }
+  const uint64_t held = holds_.empty() ? std::numeric_limits<uint64_t>::max() : *holds_.begin();
+  for (const auto& [tick, key] : by_tick_) {
+    if (excess <= 0 || tick >= held) break;
+    // The newest one stays, however large it is: it was just asked for.
+    if (tick != last_tick_) take(key);
+  }
+  return keys;
+}
+
+std::map<std::string, ResultIndex::Total> ResultIndex::TotalsByKind() const {
+  const std::lock_guard lock(mutex_);
+  std::map<std::string, Total> totals;
+  for (const auto& [key, entry] : entries_) {
+    Total& total = totals[key.substr(0, key.find('/'))];
+    ++total.count;
+    total.bytes += entry.bytes;
+  }
+  return totals;
+}
+
+int64_t ResultIndex::bytes() const {
+  const std::lock_guard lock(mutex_);
+  return bytes_;
+}
+
+std::vector<ResultIndex::Usage> ResultIndex::TakeUnsaved() {
+  const std::lock_guard lock(mutex_);
+  std::vector<Usage> usages;
+  // The most recently used are last; those before were saved, unless they were used meanwhile.
+  for (const auto& [tick, key] : by_tick_) {
+    Entry& entry = entries_.at(key);
+    if (std::exchange(entry.unsaved, false)) usages.push_back({key, entry.used_seconds});
+  }
+  return usages;
+}
+
+}  // namespace homolog::store

@@ -1,0 +1,191 @@
+// What keeps the store in order: damaged results, eviction, what is in it.
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "common/error.h"
+#include "rocksdb/statistics.h"
+#include "rocksdb/write_batch.h"
+#include "server/store/blob_keys.h"
+#include "server/store/database.h"
+#include "server/store/dataset_records.h"
+#include "server/store/manifest_record.h"
+#include "server/store/result_index.h"
+#include "server/store/store.h"
+
+namespace homolog::store {
+namespace {
+
+constexpr std::string_view kUsedPrefix = "used/";
+
+std::string UsedKey(const std::string& key) { return std::string(kUsedPrefix).append(key); }
+
+// Of a result of schema 1 or 2, whose manifest does not say.
+absl::StatusOr<int64_t> BytesOfBlobs(const Store::Database& database, const std::string& key) {
+  int64_t bytes = 0;
+  HOMOLOG_RETURN_IF_ERROR(database.ForEach(Family::kBlobs, key + "/", "",
+                                           [&](std::string_view, std::string_view value) {
+                                             bytes += static_cast<int64_t>(value.size());
+                                             return true;
+                                           }));
+  return bytes;
+}
+
+int64_t FolderBytes(const std::string& path) {
+  int64_t bytes = 0;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(path, error)) {
+    std::error_code gone;  // RocksDB deletes files all the time
+    const auto size = entry.is_regular_file(gone) ? entry.file_size(gone) : 0;
+    if (!gone) bytes += static_cast<int64_t>(size);
+  }
+  return bytes;
+}
+
+}  // namespace
+
+Store::Hold::Hold(Store* store) : store_(store), number_(store->index_->BeginHold()) {}
+Store::Hold::~Hold() { store_->index_->EndHold(number_); }
+
+absl::Status Store::LoadIndex() {
+  std::map<std::string, int64_t> used;
+  HOMOLOG_RETURN_IF_ERROR(database_->ForEach(
+      Family::kMeta, kUsedPrefix, "", [&](std::string_view key, std::string_view value) {
+        int64_t seconds = 0;
+        if (absl::SimpleAtoi(std::string(value), &seconds)) {
+          used[std::string(key.substr(kUsedPrefix.size()))] = seconds;
+        }
+        return true;
+      }));
+  std::vector<std::string> unsized;
+  HOMOLOG_RETURN_IF_ERROR(database_->ForEach(
+      Family::kResults, "", "", [&](std::string_view key_view, std::string_view value) {
+        const std::string key(key_view);
+        const std::optional<ManifestRecord> record = ManifestRecord::Parse(key, value);
+        if (record && !record->result_bytes) {
+          unsized.push_back(key);
+        } else {  // a damaged one is dropped by who reads it
+          index_->Load(key, record ? *record->result_bytes : 0, used[key]);
+        }
+        return true;
+      }));
+  for (const std::string& key : unsized) {
+    HOMOLOG_ASSIGN_OR_RETURN(const int64_t bytes, BytesOfBlobs(*database_, key));
+    index_->Load(key, bytes, used[key]);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Store::Examine(std::string_view kind, std::string_view id,
+                            const absl::Status& status) const {
+  const std::string reason = ErrorReason(status);
+  if (reason != kBlobDamaged && reason != "STORE_CORRUPT") return status;
+  const std::string key = absl::StrCat(std::string(kind), "/", std::string(id));
+  const std::string problem(status.message());
+  const bool dropped = Drop(key, problem).ok();
+  return DataLoss(
+      "RESULT_DAMAGED",
+      absl::StrCat(key, " is damaged (", problem, ")",
+                   dropped ? "; it was dropped: ask for its computation again"
+                           : ", and could not be dropped: the store takes no writes now"),
+      {{"result", key}});
+}
+
+absl::Status Store::Drop(const std::string& key, const std::string& problem) const {
+  ++damaged_;
+  const absl::Status removed = Remove(key);
+  if (options_.observer) options_.observer({StoreEvent::Kind::kDamaged, key, problem});
+  return removed;
+}
+
+absl::Status Store::Remove(const std::string& key) const {
+  rocksdb::WriteBatch batch;
+  batch.Delete(database_->family(Family::kResults), key);
+  batch.Delete(database_->family(Family::kMeta), UsedKey(key));
+  database_->DeletePrefix(batch, Family::kBlobs, key + "/");
+  HOMOLOG_RETURN_IF_ERROR(database_->Write(batch));
+  index_->Remove(key);
+  return absl::OkStatus();
+}
+
+void Store::Evict() {
+  for (const std::string& key : index_->BeyondBudget(options_.result_budget_bytes)) {
+    if (!Remove(key).ok()) return;  // the next result tries again
+    ++evicted_;
+    if (options_.observer) options_.observer({StoreEvent::Kind::kEvicted, key, ""});
+  }
+}
+
+std::optional<std::string> Store::read_only_reason() const { return database_->read_only_reason(); }
+
+void Store::Maintain() {
+  database_->TryWrites();
+  if (database_->read_only_reason()) return;
+  rocksdb::WriteBatch batch;
+  for (const ResultIndex::Usage& usage : index_->TakeUnsaved()) {
+    batch.Put(database_->family(Family::kMeta), UsedKey(usage.key),
+              absl::StrCat(usage.used_seconds));
+  }
+  // Forgotten, a result is only evicted earlier.
+  if (batch.Count() > 0) database_->Write(batch, Durability::kUnsynced).IgnoreError();
+}
+
+absl::Status Store::Compact() { return database_->Compact(); }
+
+absl::StatusOr<StoreStats> Store::Stats() const {
+  StoreStats stats;
+  stats.read_only_reason = read_only_reason();
+  stats.schema_version = kSchemaVersion;
+  stats.disk_bytes = FolderBytes(path_);
+  std::error_code error;
+  const std::filesystem::space_info space = std::filesystem::space(path_, error);
+  if (!error) stats.free_bytes = static_cast<int64_t>(space.available);
+  for (const auto& [kind, total] : index_->TotalsByKind()) {
+    stats.results[kind] = {total.count, total.bytes};
+  }
+  stats.result_bytes = index_->bytes();
+  stats.result_budget_bytes = options_.result_budget_bytes;
+  HOMOLOG_RETURN_IF_ERROR(database_->ForEach(Family::kDatasets, kDatasetPrefix, "",
+                                             [&](std::string_view, std::string_view) {
+                                               ++stats.dataset_count;
+                                               return true;
+                                             }));
+  HOMOLOG_RETURN_IF_ERROR(database_->ForEach(
+      Family::kDatasets, kContentPrefix, "", [&](std::string_view, std::string_view value) {
+        const std::optional<ContentRecord> content = ContentRecord::Parse(value);
+        constexpr int64_t kTokenBytes = sizeof(int32_t);
+        if (content) stats.dataset_bytes += content->token_count * kTokenBytes;
+        return true;
+      }));
+  HOMOLOG_RETURN_IF_ERROR(
+      database_->ForEach(Family::kOperations, "", "", [&](std::string_view, std::string_view) {
+        ++stats.operation_count;
+        return true;
+      }));
+  stats.evicted_results = evicted_;
+  stats.damaged_results = damaged_;
+  return stats;
+}
+
+EngineStats Store::engine_stats() const {
+  EngineStats stats;
+  stats.memtable_bytes = database_->Property("rocksdb.cur-size-all-mem-tables");
+  stats.table_bytes = database_->Property("rocksdb.total-sst-files-size");
+  stats.pending_compaction_bytes = database_->Property("rocksdb.estimate-pending-compaction-bytes");
+  // One cache for all families.
+  stats.block_cache_bytes = database_->Property("rocksdb.block-cache-usage") / kFamilyNames.size();
+  stats.bytes_written = database_->Ticker(rocksdb::BYTES_WRITTEN);
+  stats.bytes_read = database_->Ticker(rocksdb::BYTES_READ);
+  stats.wal_syncs = database_->Ticker(rocksdb::WAL_FILE_SYNCED);
+  stats.block_cache_hits = database_->Ticker(rocksdb::BLOCK_CACHE_HIT);
+  stats.block_cache_misses = database_->Ticker(rocksdb::BLOCK_CACHE_MISS);
+  stats.compaction_bytes_written = database_->Ticker(rocksdb::COMPACT_WRITE_BYTES);
+  return stats;
+}
+
+}  // namespace homolog::store

@@ -1,0 +1,106 @@
+// Long correlations across restarts.
+#include <chrono>
+#include <filesystem>
+#include <thread>
+
+#include "tests/integration/server_fixture.h"
+
+namespace homolog::testing {
+namespace {
+
+using Analysis = v1::AnalysisService::Stub;
+using Operations = v1::OperationService::Stub;
+
+class SnapshotsTest : public ServerTest {
+ protected:
+  // Some hundred blocks of tokens.
+  void CreateLongDataset() {
+    v1::DatasetSpec spec;
+    spec.set_dataset_id("long");
+    spec.set_checkpoint("models/a/checkpoints/1");
+    const auto dataset = CreateDataset(spec, SampleText(2 << 20), 1 << 20);
+    ASSERT_TRUE(dataset.ok()) << dataset.status();
+  }
+  v1::Operation Submit() {
+    v1::ComputeCorrelationsRequest request;
+    request.set_reference("models/a/checkpoints/1");
+    request.add_partners("models/b/checkpoints/1");
+    request.set_dataset("datasets/long");
+    const auto operation = Unary(analysis(), &Analysis::ComputeCorrelations, request);
+    EXPECT_TRUE(operation.ok()) << operation.status();
+    return operation.ok() ? *operation : v1::Operation();
+  }
+  v1::Operation Get(const std::string& name) {
+    v1::GetOperationRequest request;
+    request.set_name(name);
+    const auto operation = Unary(operations(), &Operations::GetOperation, request);
+    return operation.ok() ? *operation : v1::Operation();
+  }
+  std::string TableOf(const std::string& correlation) {
+    v1::GetNeuronTableRequest request;
+    request.set_correlation(correlation);
+    for (const char* column : {"0.max_corr", "0.baseline", "activation.histogram"}) {
+      request.add_columns(column);
+    }
+    const auto table = Unary(analysis(), &Analysis::GetNeuronTable, request);
+    EXPECT_TRUE(table.ok()) << table.status();
+    return table.ok() ? table->SerializeAsString() : "";
+  }
+  size_t SnapshotFolders() {
+    size_t count = 0;
+    std::error_code none;
+    for (const auto& entry :
+         std::filesystem::directory_iterator(config_.data + "/snapshots", none)) {
+      count += entry.is_directory() ? 1 : 0;
+    }
+    return count;
+  }
+};
+
+TEST_F(SnapshotsTest, ACorrelationGoesOnFromWhereAShutdownMetItWithTheSameResult) {
+  StartServer();
+  CreateLongDataset();
+  const v1::Operation operation = Submit();
+  while (Get(operation.name()).progress().done_tokens() < 400'000) {
+    ASSERT_NE(Get(operation.name()).state(), v1::OPERATION_STATE_SUCCEEDED) << "too fast to be met";
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  StopServer();
+  EXPECT_EQ(SnapshotFolders(), 1U);
+  StartServer();
+  const v1::Operation ended = Wait(operation.name());
+  ASSERT_EQ(ended.state(), v1::OPERATION_STATE_SUCCEEDED) << ended.error().message();
+  EXPECT_GE(ended.progress().resumed_tokens(), 300'000);
+  EXPECT_EQ(ended.progress().done_tokens(), ended.progress().total_tokens());
+  EXPECT_EQ(SnapshotFolders(), 0U);
+  const std::string resumed = TableOf(ended.result());
+  StopServer();
+  // The same without an interruption, in a store of its own.
+  config_.data += ".other";
+  StartServer();
+  CreateLongDataset();
+  const v1::Operation whole = Submit();
+  EXPECT_EQ(Wait(whole.name()).progress().resumed_tokens(), 0);
+  EXPECT_EQ(whole.result(), ended.result());
+  EXPECT_EQ(TableOf(whole.result()), resumed);
+}
+
+TEST_F(SnapshotsTest, NothingIsKeptOfWhatWasCancelled) {
+  StartServer();
+  CreateLongDataset();
+  const v1::Operation operation = Submit();
+  while (Get(operation.name()).progress().done_tokens() < 100'000) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  StopServer();
+  StartServer();
+  v1::CancelOperationRequest cancel;
+  cancel.set_name(operation.name());
+  ASSERT_TRUE(Unary(operations(), &Operations::CancelOperation, cancel).ok());
+  Wait(operation.name());
+  StopServer();
+  EXPECT_EQ(SnapshotFolders(), 0U);
+}
+
+}  // namespace
+}  // namespace homolog::testing
