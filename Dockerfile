@@ -1,5 +1,9 @@
 # homologd in a container. Build: docker build -t homolog .
-# Run: docker run -p 7431:7431 -p 7432:7432 -v /models:/models:ro -v homolog-data:/data homolog
+# Run, for this machine alone:
+#   docker run -p 127.0.0.1:7431:7431 -v /models:/models:ro -v homolog-data:/data homolog --insecure
+# For others: docs/security.md says how to make the files in /etc/homolog.
+#   docker run -p 7431:7431 -v /models:/models:ro -v homolog-data:/data -v /etc/homolog:/tls:ro \
+#     homolog --tls-cert=/tls/cert.pem --tls-key=/tls/key.pem --token-file=/tls/tokens
 FROM debian:12 AS build
 WORKDIR /src
 COPY deploy/setup.sh deploy/setup.sh
@@ -20,7 +24,7 @@ COPY --from=build /src/build/release/bin/homologd /src/build/release/bin/homolog
 USER homolog
 EXPOSE 7431 7432
 VOLUME /data
-# Inside the container's own network namespace every address is needed; publish ports with care:
-# there is no encryption and no authentication yet.
+# Inside the container's own network namespace every address is needed. It starts only with TLS and
+# tokens or client certificates, or with --insecure.
 ENTRYPOINT ["homologd", "--repository=/models", "--data=/data", "--listen=0.0.0.0:7431", \
             "--admin=0.0.0.0:7432"]

@@ -1,6 +1,7 @@
 #include "client/cli/app.h"
 
 #include <CLI/CLI.hpp>
+#include <cstdlib>
 #include <map>
 
 #include "client/cli/exit_code.h"
@@ -16,12 +17,30 @@ constexpr char kDefaultServer[] = "localhost:7431";
 struct GlobalArguments {
   std::string server = kDefaultServer;
   std::string format = "table";
+  client::SecuritySources security;
 };
 
 const std::map<std::string, Format>& Formats() {
   static const auto* const formats = new std::map<std::string, Format>{
       {"table", Format::kTable}, {"json", Format::kJson}, {"csv", Format::kCsv}};
   return *formats;
+}
+
+void DeclareSecurity(CLI::App& app, client::SecuritySources& security) {
+  app.add_flag("--tls", security.tls, "Encrypt, and trust whom this machine trusts");
+  app.add_option("--ca", security.ca_file,
+                 "Encrypt, and trust servers whose certificate one in this PEM file has signed")
+      ->envname("HOMOLOG_CA");
+  app.add_option("--cert", security.certificate_file,
+                 "PEM file of this client's certificate, for servers that ask for one")
+      ->envname("HOMOLOG_CERT");
+  app.add_option("--key", security.key_file, "PEM file of the private key of --cert")
+      ->envname("HOMOLOG_KEY");
+  app.add_option("--token-file", security.token_file,
+                 "File that holds the token of this client; without it HOMOLOG_TOKEN is the token")
+      ->envname("HOMOLOG_TOKEN_FILE");
+  app.add_flag("--insecure", security.insecure,
+               "Send the token to other machines in the clear, too");
 }
 
 void Declare(CLI::App& app, GlobalArguments& global, Action& chosen) {
@@ -33,6 +52,7 @@ void Declare(CLI::App& app, GlobalArguments& global, Action& chosen) {
   app.set_version_flag("--version", std::string("homolog ") + HOMOLOG_VERSION);
   app.add_option("--server", global.server, "Server, as HOST:PORT (default localhost:7431)")
       ->envname("HOMOLOG_SERVER");
+  DeclareSecurity(app, global.security);
   app.add_option("-o,--output", global.format, "Format of standard output (default table)")
       ->check(CLI::IsMember({"table", "json", "csv"}));
   AddCheckpoints(app, chosen);
@@ -71,11 +91,27 @@ int EndOfParsing(const CLI::App& app, const CLI::ParseError& error, const Surrou
   return kExitUsage;
 }
 
-int RunAction(const GlobalArguments& global, const Action& action, const Surroundings& around) {
-  client::Client client(around.connect(global.server));
+absl::StatusOr<std::shared_ptr<client::Connection>> ConnectAs(client::SecuritySources sources,
+                                                              const std::string& server,
+                                                              const Surroundings& around) {
+  // No flag: the command lines of all processes are for everybody to see.
+  if (const char* token = std::getenv("HOMOLOG_TOKEN"); token != nullptr) sources.token = token;
+  HOMOLOG_ASSIGN_OR_RETURN(const client::Security security, client::ReadSecurity(sources));
+  return around.connect(server, security);
+}
+
+absl::Status ConnectAndAct(const GlobalArguments& global, const Action& action,
+                           const Surroundings& around) {
+  HOMOLOG_ASSIGN_OR_RETURN(std::shared_ptr<client::Connection> connection,
+                           ConnectAs(global.security, global.server, around));
+  client::Client client(std::move(connection));
   Output output(Formats().at(global.format), around.out);
   Session session{client, output, around.err, around.err_is_terminal};
-  absl::Status status = Explain(action(session), global.server);
+  return Explain(action(session), global.server);
+}
+
+int RunAction(const GlobalArguments& global, const Action& action, const Surroundings& around) {
+  absl::Status status = ConnectAndAct(global, action, around);
   around.out.flush();
   if (status.ok() && !around.out.good()) {
     status = DataLoss("OUTPUT_FAILED", "standard output could not be written");

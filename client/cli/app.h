@@ -10,7 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "client/cpp/connection.h"
+#include "client/cpp/security.h"
 
 namespace homolog::cli {
 
@@ -20,7 +22,9 @@ struct Surroundings {
   std::ostream& err;
   bool err_is_terminal = false;
   // Connects to the server of --server, HOMOLOG_SERVER or the default.
-  std::function<std::shared_ptr<client::Connection>(const std::string& server)> connect;
+  std::function<absl::StatusOr<std::shared_ptr<client::Connection>>(
+      const std::string& server, const client::Security& security)>
+      connect;
 };
 
 // Runs `arguments` (without the program's name). Returns the exit code (exit_code.h).

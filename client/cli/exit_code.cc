@@ -25,6 +25,9 @@ ExitCode ExitCodeOf(const absl::Status& status) {
     case absl::StatusCode::kResourceExhausted:
     case absl::StatusCode::kAborted:
       return kExitRefused;
+    case absl::StatusCode::kUnauthenticated:
+    case absl::StatusCode::kPermissionDenied:
+      return kExitNotAllowed;
     case absl::StatusCode::kCancelled:
       return ErrorReason(status) == kInterruptedReason ? kExitInterrupted : kExitFailure;
     default:

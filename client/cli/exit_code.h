@@ -15,6 +15,7 @@ enum ExitCode : int {
   kExitNotFound = 3,
   kExitUnavailable = 4,
   kExitRefused = 5,
+  kExitNotAllowed = 6,
   kExitInterrupted = 130,  // 128 + SIGINT, as shells have it
 };
 
@@ -28,6 +29,8 @@ inline constexpr char kExitCodeHelp[] =
     "  4    no server reached, or no answer in time (UNAVAILABLE, DEADLINE_EXCEEDED)\n"
     "  5    not in the present state of things (FAILED_PRECONDITION, ALREADY_EXISTS,\n"
     "       RESOURCE_EXHAUSTED, ABORTED)\n"
+    "  6    not allowed: no token that the server knows, or one whose role is too low\n"
+    "       (UNAUTHENTICATED, PERMISSION_DENIED)\n"
     "  130  interrupted by Ctrl-C";
 
 ExitCode ExitCodeOf(const absl::Status& status);

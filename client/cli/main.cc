@@ -14,5 +14,7 @@ int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   return homolog::cli::RunCommandLine(
       arguments, {std::cout, std::cerr, isatty(STDERR_FILENO) == 1,
-                  [](const std::string& server) { return homolog::client::Connect(server); }});
+                  [](const std::string& server, const homolog::client::Security& security) {
+                    return homolog::client::Connect(server, {.security = security});
+                  }});
 }

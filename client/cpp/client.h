@@ -1,6 +1,6 @@
 // The C++ client of a Homolog server.
 //
-//   homolog::client::Client client(homolog::client::Connect("localhost:7431"));
+//   homolog::client::Client client(*homolog::client::Connect("localhost:7431"));
 //   auto checkpoints = client.ListCheckpoints();
 //
 // Thread-safety: every function may be called from any thread at the same time.

@@ -8,7 +8,9 @@
 #include <memory>
 #include <string>
 
+#include "absl/status/statusor.h"
 #include "client/cpp/connection.h"
+#include "client/cpp/security.h"
 
 namespace grpc {
 class ChannelInterface;
@@ -20,19 +22,21 @@ struct ConnectOptions {
   // Longest time for a call that only looks something up.
   std::chrono::milliseconds call_timeout = std::chrono::minutes(1);
   // Longest time for a call that reads weights: GetCheckpoint digests them, LoadCheckpoint copies
-  // them to the device; and for CompactStore. Uploads and streams have none: they end when the server or the network
-  // does.
+  // them to the device; and for CompactStore. Uploads and streams have none: they end when the
+  // server or the network does.
   std::chrono::milliseconds weights_timeout = std::chrono::minutes(30);
   // Largest message taken from the server: a page of 10000 neurons with 64 partners fits.
   int max_receive_bytes = 256 << 20;
+  Security security = {};
 };
 
-// A connection to `server` ("host:port", "unix:/path", any gRPC target), unencrypted. Nothing is
-// sent before the first call, which gives UNAVAILABLE where there is no server.
-std::shared_ptr<Connection> Connect(const std::string& server, const ConnectOptions& options = {});
+// A connection to `server` ("host:port", "unix:/path", any gRPC target). Nothing is sent before the
+// first call, which gives UNAVAILABLE where there is no server, or one that TLS does not trust.
+// INVALID_ARGUMENT (reason TOKEN_IN_THE_CLEAR) as CheckToken.
+absl::StatusOr<std::shared_ptr<Connection>> Connect(const std::string& server,
+                                                    const ConnectOptions& options = {});
 
-// The same over a channel of the caller's, for example an encrypted one; of the options only the
-// timeouts apply.
+// The same over a channel of the caller's; of the options only the timeouts and the token apply.
 std::shared_ptr<Connection> ConnectOver(std::shared_ptr<grpc::ChannelInterface> channel,
                                         const ConnectOptions& options = {});
 

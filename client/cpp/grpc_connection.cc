@@ -3,12 +3,13 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
-#include <string_view>
+#include <string>
 #include <utility>
 
 #include "client/cpp/connect.h"
 #include "client/cpp/grpc_status.h"
 #include "common/error.h"
+#include "common/loopback.h"
 #include "homolog/v1/analysis_service.grpc.pb.h"
 #include "homolog/v1/checkpoint_service.grpc.pb.h"
 #include "homolog/v1/dataset_service.grpc.pb.h"
@@ -25,13 +26,24 @@ using std::chrono::milliseconds;
 constexpr int kKeepaliveMs = 310'000;
 constexpr int kKeepaliveTimeoutMs = 20'000;
 
+// The context of one call: the only place where the token enters, so that no call goes without. It
+// is plain metadata, as gRPC's credentials of calls refuse connections in the clear.
+class CallContext : public grpc::ClientContext {
+ public:
+  explicit CallContext(const ConnectOptions& options) {
+    const std::string& token = options.security.token;
+    if (!token.empty()) AddMetadata("authorization", "Bearer " + token);
+  }
+};
+
 template <typename Stub, typename Request, typename Response>
 using Method = grpc::Status (Stub::*)(grpc::ClientContext*, const Request&, Response*);
 
 template <typename Stub, typename Request, typename Response>
 absl::StatusOr<Response> Call(Stub& stub, Method<Stub, Request, Response> method,
-                              const Request& request, milliseconds timeout) {
-  grpc::ClientContext context;
+                              const Request& request, const ConnectOptions& options,
+                              milliseconds timeout) {
+  CallContext context(options);
   context.set_deadline(std::chrono::system_clock::now() + timeout);
   Response response;
   const grpc::Status status = (stub.*method)(&context, request, &response);
@@ -64,127 +76,137 @@ class GrpcConnection : public Connection {
 
   absl::StatusOr<v1::ListCheckpointsResponse> ListCheckpoints(
       const v1::ListCheckpointsRequest& request) override {
-    return Call(*checkpoints_, &Checkpoints::ListCheckpoints, request, options_.call_timeout);
+    return Call(*checkpoints_, &Checkpoints::ListCheckpoints, request, options_,
+                options_.call_timeout);
   }
   absl::StatusOr<v1::Checkpoint> GetCheckpoint(const v1::GetCheckpointRequest& request) override {
-    return Call(*checkpoints_, &Checkpoints::GetCheckpoint, request, options_.weights_timeout);
+    return Call(*checkpoints_, &Checkpoints::GetCheckpoint, request, options_,
+                options_.weights_timeout);
   }
   absl::StatusOr<v1::Checkpoint> LoadCheckpoint(const v1::LoadCheckpointRequest& request) override {
-    return Call(*checkpoints_, &Checkpoints::LoadCheckpoint, request, options_.weights_timeout);
+    return Call(*checkpoints_, &Checkpoints::LoadCheckpoint, request, options_,
+                options_.weights_timeout);
   }
   absl::StatusOr<v1::Checkpoint> UnloadCheckpoint(
       const v1::UnloadCheckpointRequest& request) override {
-    return Call(*checkpoints_, &Checkpoints::UnloadCheckpoint, request, options_.call_timeout);
+    return Call(*checkpoints_, &Checkpoints::UnloadCheckpoint, request, options_,
+                options_.call_timeout);
   }
 
   absl::StatusOr<v1::Dataset> CreateDataset(const v1::DatasetSpec& spec,
                                             const DataSource& next) override;
   absl::StatusOr<v1::ListDatasetsResponse> ListDatasets(
       const v1::ListDatasetsRequest& request) override {
-    return Call(*datasets_, &Datasets::ListDatasets, request, options_.call_timeout);
+    return Call(*datasets_, &Datasets::ListDatasets, request, options_, options_.call_timeout);
   }
   absl::StatusOr<v1::Dataset> GetDataset(const v1::GetDatasetRequest& request) override {
-    return Call(*datasets_, &Datasets::GetDataset, request, options_.call_timeout);
+    return Call(*datasets_, &Datasets::GetDataset, request, options_, options_.call_timeout);
   }
   absl::Status DeleteDataset(const v1::DeleteDatasetRequest& request) override {
-    return Call(*datasets_, &Datasets::DeleteDataset, request, options_.call_timeout).status();
+    return Call(*datasets_, &Datasets::DeleteDataset, request, options_, options_.call_timeout)
+        .status();
   }
 
   absl::Status ExtractActivations(
       const v1::ExtractActivationsRequest& request,
       const MessageSink<v1::ExtractActivationsResponse>& sink) override {
-    grpc::ClientContext context;
+    CallContext context(options_);
     return Drain(context, *analysis_->ExtractActivations(&context, request), sink);
   }
   absl::StatusOr<v1::Operation> ComputeCorrelations(
       const v1::ComputeCorrelationsRequest& request) override {
-    return Call(*analysis_, &Analysis::ComputeCorrelations, request, options_.weights_timeout);
+    return Call(*analysis_, &Analysis::ComputeCorrelations, request, options_,
+                options_.weights_timeout);
   }
   absl::StatusOr<v1::Correlation> GetCorrelation(
       const v1::GetCorrelationRequest& request) override {
-    return Call(*analysis_, &Analysis::GetCorrelation, request, options_.call_timeout);
+    return Call(*analysis_, &Analysis::GetCorrelation, request, options_, options_.call_timeout);
   }
   absl::StatusOr<v1::ListCorrelationsResponse> ListCorrelations(
       const v1::ListCorrelationsRequest& request) override {
-    return Call(*analysis_, &Analysis::ListCorrelations, request, options_.call_timeout);
+    return Call(*analysis_, &Analysis::ListCorrelations, request, options_, options_.call_timeout);
   }
   absl::StatusOr<v1::QueryUniversalNeuronsResponse> QueryUniversalNeurons(
       const v1::QueryUniversalNeuronsRequest& request) override {
-    return Call(*analysis_, &Analysis::QueryUniversalNeurons, request, options_.call_timeout);
+    return Call(*analysis_, &Analysis::QueryUniversalNeurons, request, options_,
+                options_.call_timeout);
   }
   absl::StatusOr<v1::NeuronDetail> GetNeuron(const v1::GetNeuronRequest& request) override {
-    return Call(*analysis_, &Analysis::GetNeuron, request, options_.call_timeout);
+    return Call(*analysis_, &Analysis::GetNeuron, request, options_, options_.call_timeout);
   }
   absl::StatusOr<v1::GetNeuronTableResponse> GetNeuronTable(
       const v1::GetNeuronTableRequest& request) override {
-    return Call(*analysis_, &Analysis::GetNeuronTable, request, options_.call_timeout);
+    return Call(*analysis_, &Analysis::GetNeuronTable, request, options_, options_.call_timeout);
   }
   absl::StatusOr<v1::Operation> RunAblation(const v1::RunAblationRequest& request) override {
-    return Call(*analysis_, &Analysis::RunAblation, request, options_.weights_timeout);
+    return Call(*analysis_, &Analysis::RunAblation, request, options_, options_.weights_timeout);
   }
   absl::StatusOr<v1::Ablation> GetAblation(const v1::GetAblationRequest& request) override {
-    return Call(*analysis_, &Analysis::GetAblation, request, options_.call_timeout);
+    return Call(*analysis_, &Analysis::GetAblation, request, options_, options_.call_timeout);
   }
   absl::StatusOr<v1::ListAblationsResponse> ListAblations(
       const v1::ListAblationsRequest& request) override {
-    return Call(*analysis_, &Analysis::ListAblations, request, options_.call_timeout);
+    return Call(*analysis_, &Analysis::ListAblations, request, options_, options_.call_timeout);
   }
   absl::StatusOr<v1::Operation> RunStudy(const v1::RunStudyRequest& request) override {
-    return Call(*analysis_, &Analysis::RunStudy, request, options_.weights_timeout);
+    return Call(*analysis_, &Analysis::RunStudy, request, options_, options_.weights_timeout);
   }
   absl::StatusOr<v1::Study> GetStudy(const v1::GetStudyRequest& request) override {
-    return Call(*analysis_, &Analysis::GetStudy, request, options_.call_timeout);
+    return Call(*analysis_, &Analysis::GetStudy, request, options_, options_.call_timeout);
   }
   absl::StatusOr<v1::ListStudiesResponse> ListStudies(
       const v1::ListStudiesRequest& request) override {
-    return Call(*analysis_, &Analysis::ListStudies, request, options_.call_timeout);
+    return Call(*analysis_, &Analysis::ListStudies, request, options_, options_.call_timeout);
   }
   absl::StatusOr<v1::Persistence> GetPersistence(
       const v1::GetPersistenceRequest& request) override {
-    return Call(*analysis_, &Analysis::GetPersistence, request, options_.call_timeout);
+    return Call(*analysis_, &Analysis::GetPersistence, request, options_, options_.call_timeout);
   }
   absl::StatusOr<v1::Lineage> GetLineage(const v1::GetLineageRequest& request) override {
-    return Call(*analysis_, &Analysis::GetLineage, request, options_.call_timeout);
+    return Call(*analysis_, &Analysis::GetLineage, request, options_, options_.call_timeout);
   }
   absl::StatusOr<v1::FamilySet> GetFamilySet(const v1::GetFamilySetRequest& request) override {
-    return Call(*analysis_, &Analysis::GetFamilySet, request, options_.call_timeout);
+    return Call(*analysis_, &Analysis::GetFamilySet, request, options_, options_.call_timeout);
   }
   absl::StatusOr<v1::ListFamiliesResponse> ListFamilies(
       const v1::ListFamiliesRequest& request) override {
-    return Call(*analysis_, &Analysis::ListFamilies, request, options_.call_timeout);
+    return Call(*analysis_, &Analysis::ListFamilies, request, options_, options_.call_timeout);
   }
 
   absl::StatusOr<v1::Operation> GetOperation(const v1::GetOperationRequest& request) override {
-    return Call(*operations_, &Operations::GetOperation, request, options_.call_timeout);
+    return Call(*operations_, &Operations::GetOperation, request, options_, options_.call_timeout);
   }
   absl::StatusOr<v1::ListOperationsResponse> ListOperations(
       const v1::ListOperationsRequest& request) override {
-    return Call(*operations_, &Operations::ListOperations, request, options_.call_timeout);
+    return Call(*operations_, &Operations::ListOperations, request, options_,
+                options_.call_timeout);
   }
   absl::StatusOr<v1::Operation> WaitOperation(const v1::WaitOperationRequest& request) override;
   absl::Status WatchOperation(const v1::WatchOperationRequest& request,
                               const MessageSink<v1::Operation>& sink) override {
-    grpc::ClientContext context;
+    CallContext context(options_);
     return Drain(context, *operations_->WatchOperation(&context, request), sink);
   }
   absl::StatusOr<v1::Operation> CancelOperation(
       const v1::CancelOperationRequest& request) override {
-    return Call(*operations_, &Operations::CancelOperation, request, options_.call_timeout);
+    return Call(*operations_, &Operations::CancelOperation, request, options_,
+                options_.call_timeout);
   }
   absl::Status DeleteOperation(const v1::DeleteOperationRequest& request) override {
-    return Call(*operations_, &Operations::DeleteOperation, request, options_.call_timeout)
+    return Call(*operations_, &Operations::DeleteOperation, request, options_,
+                options_.call_timeout)
         .status();
   }
 
   absl::StatusOr<v1::Store> GetStore(const v1::GetStoreRequest& request) override {
-    return Call(*store_, &Store::GetStore, request, options_.call_timeout);
+    return Call(*store_, &Store::GetStore, request, options_, options_.call_timeout);
   }
   absl::StatusOr<v1::VerifyStoreResponse> VerifyStore(
       const v1::VerifyStoreRequest& request) override {
-    return Call(*store_, &Store::VerifyStore, request, options_.call_timeout);
+    return Call(*store_, &Store::VerifyStore, request, options_, options_.call_timeout);
   }
   absl::StatusOr<v1::Store> CompactStore(const v1::CompactStoreRequest& request) override {
-    return Call(*store_, &Store::CompactStore, request, options_.weights_timeout);
+    return Call(*store_, &Store::CompactStore, request, options_, options_.weights_timeout);
   }
 
  private:
@@ -223,7 +245,7 @@ absl::Status Upload(const v1::DatasetSpec& spec, const DataSource& next,
 
 absl::StatusOr<v1::Dataset> GrpcConnection::CreateDataset(const v1::DatasetSpec& spec,
                                                           const DataSource& next) {
-  grpc::ClientContext context;
+  CallContext context(options_);
   v1::Dataset dataset;
   const auto writer = datasets_->CreateDataset(&context, &dataset);
   const absl::Status uploaded = Upload(spec, next, *writer);
@@ -242,17 +264,24 @@ absl::StatusOr<v1::Operation> GrpcConnection::WaitOperation(
     // The server refuses what is outside of [0, 1 h]; here it only must not overflow.
     wait = std::chrono::seconds(std::clamp<int64_t>(request.timeout().seconds(), 0, 3600) + 1);
   }
-  return Call(*operations_, &Operations::WaitOperation, request, wait + options_.call_timeout);
+  return Call(*operations_, &Operations::WaitOperation, request, options_,
+              wait + options_.call_timeout);
 }
 
-bool IsLoopback(std::string_view server) {
-  return server.starts_with("localhost") || server.starts_with("127.") ||
-         server.starts_with("[::1]");
+std::shared_ptr<grpc::ChannelCredentials> ChannelCredentials(const Security& security) {
+  if (!security.tls) return grpc::InsecureChannelCredentials();
+  grpc::SslCredentialsOptions options;
+  options.pem_root_certs = security.ca;
+  options.pem_cert_chain = security.certificate;
+  options.pem_private_key = security.key;
+  return grpc::SslCredentials(options);
 }
 
 }  // namespace
 
-std::shared_ptr<Connection> Connect(const std::string& server, const ConnectOptions& options) {
+absl::StatusOr<std::shared_ptr<Connection>> Connect(const std::string& server,
+                                                    const ConnectOptions& options) {
+  HOMOLOG_RETURN_IF_ERROR(CheckToken(server, options.security));
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(options.max_receive_bytes);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
@@ -260,7 +289,7 @@ std::shared_ptr<Connection> Connect(const std::string& server, const ConnectOpti
   // gRPC would ask the proxy of $http_proxy for this machine itself.
   if (IsLoopback(server)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   return ConnectOver(
-      grpc::CreateCustomChannel(server, grpc::InsecureChannelCredentials(), arguments), options);
+      grpc::CreateCustomChannel(server, ChannelCredentials(options.security), arguments), options);
 }
 
 std::shared_ptr<Connection> ConnectOver(std::shared_ptr<grpc::ChannelInterface> channel,

@@ -20,6 +20,8 @@
 #include "absl/time/time.h"
 #include "common/error.h"
 #include "common/text.h"
+#include "server/app/exposure.h"
+#include "server/app/limits_flags.h"
 #include "server/app/version.h"
 
 ABSL_FLAG(std::string, repository, "",
@@ -28,10 +30,11 @@ ABSL_FLAG(std::string, data, "",
           "Folder of the store (results, operations, data sets); created where missing. Required.");
 ABSL_FLAG(
     std::string, listen, "127.0.0.1:7431",
-    "HOST:PORT of gRPC. There is no encryption and no authentication yet: leave it on loopback "
-    "unless the network is trusted.");
+    "HOST:PORT of gRPC. Anything but loopback needs TLS (--tls-cert, --tls-key) and tokens or "
+    "client certificates (--token-file, --tls-client-ca), or --insecure.");
 ABSL_FLAG(std::string, admin, "127.0.0.1:7432",
-          "HOST:PORT of HTTP with /metrics, /healthz and /readyz; empty: none.");
+          "HOST:PORT of HTTP with /metrics, /healthz and /readyz; empty: none. It has neither TLS "
+          "nor tokens: metrics say how much is computed, not what.");
 ABSL_FLAG(std::string, device, "auto",
           "auto (the first CUDA device, else the CPU), cpu or cuda:N.");
 ABSL_FLAG(int, threads, 0, "Threads of one computation on the CPU, 0 (one per core) to 1024.");
@@ -43,7 +46,6 @@ ABSL_FLAG(
     std::string, store_budget, "",
     "Most bytes that stored results may take, as 100GiB or a number of bytes, before the least "
     "recently used are evicted; empty: no limit.");
-ABSL_FLAG(int, queue_limit, 256, "Tasks that may wait for the device, 1 to 100000.");
 ABSL_FLAG(
     int, drain_timeout, 60,
     "Seconds that a shutdown may take, 1 to 3600: running operations are kept in snapshots, open "
@@ -57,16 +59,23 @@ ABSL_FLAG(absl::Duration, operation_ttl, absl::Hours(7 * 24),
 ABSL_FLAG(std::vector<std::string>, preload, {},
           "Checkpoints, as model/step separated by commas, to load before the server says that it "
           "serves.");
+ABSL_FLAG(std::string, tls_cert, "",
+          "PEM file of the server's certificate and those that signed it, in this order; empty: no "
+          "encryption. Read again when it changes.");
+ABSL_FLAG(std::string, tls_key, "", "PEM file of the private key of --tls-cert.");
+ABSL_FLAG(std::string, tls_client_ca, "",
+          "PEM file of certificates one of which must have signed a client's (mutual TLS); empty: "
+          "clients need no certificate.");
+ABSL_FLAG(
+    std::string, token_file, "",
+    "File of bearer tokens, a line NAME ROLE TOKEN for each client (ROLE: viewer or analyst), "
+    "of mode 600; empty: no tokens. Read again when it changes.");
+ABSL_FLAG(bool, insecure, false,
+          "Listen on more than loopback without TLS, or without tokens and client certificates.");
 ABSL_FLAG(bool, check, false, "Validate the configuration and exit.");
 
 namespace homolog::app {
 namespace {
-
-absl::Status Invalid(const std::string& flag, const std::string& value, const std::string& right) {
-  return InvalidArgument("INVALID_FLAG",
-                         absl::StrCat("--", flag, " is ", Quoted(value), "; ", right),
-                         {{"flag", flag}});
-}
 
 constexpr int kFlagfileDepth = 8;  // flagfiles that name flagfiles
 
@@ -85,18 +94,18 @@ absl::Status Normalise(const std::vector<std::string>& given, int depth,
 absl::Status ReadFlagfile(const std::string& path, int depth, std::vector<std::string>& arguments) {
   std::ifstream file(path);
   if (!file || depth > kFlagfileDepth) {
-    return Invalid("flagfile", path,
-                   depth > kFlagfileDepth ? absl::StrCat("flagfiles name each other more than ",
-                                                         kFlagfileDepth, " deep")
-                                          : "must be a file that can be read");
+    return InvalidFlag("flagfile", path,
+                       depth > kFlagfileDepth ? absl::StrCat("flagfiles name each other more than ",
+                                                             kFlagfileDepth, " deep")
+                                              : "must be a file that can be read");
   }
   std::vector<std::string> lines;
   for (std::string line; std::getline(file, line);) {
     const std::string argument(absl::StripAsciiWhitespace(line));
     if (argument.empty() || argument.front() == '#') continue;
     if (!absl::StartsWith(argument, "-")) {
-      return Invalid("flagfile", path,
-                     absl::StrCat("its line ", Quoted(argument), " must be --FLAG=VALUE"));
+      return InvalidFlag("flagfile", path,
+                         absl::StrCat("its line ", Quoted(argument), " must be --FLAG=VALUE"));
     }
     lines.push_back(argument);
   }
@@ -131,14 +140,10 @@ void DescribeUsage() {
   absl::FlagsUsageConfig usage;
   usage.version_string = [] { return absl::StrCat("homologd ", kVersion, "\n"); };
   usage.contains_help_flags = [](absl::string_view file) {
-    return absl::EndsWith(file, "server/app/config.cc");
+    return absl::EndsWith(file, "server/app/config.cc") ||
+           absl::EndsWith(file, "server/app/limits_flags.cc");
   };
   absl::SetFlagsUsageConfig(usage);
-}
-
-absl::Status CheckRange(const std::string& flag, int64_t value, int64_t low, int64_t high) {
-  if (value >= low && value <= high) return absl::OkStatus();
-  return Invalid(flag, absl::StrCat(value), absl::StrCat("must be ", low, " to ", high));
 }
 
 std::chrono::seconds WholeSeconds(absl::Duration duration) {
@@ -146,19 +151,31 @@ std::chrono::seconds WholeSeconds(absl::Duration duration) {
 }
 
 absl::Status Validate(const Config& config) {
-  if (config.repository.empty()) return Invalid("repository", "", "name the folder of models");
-  if (config.data.empty()) return Invalid("data", "", "name the folder of the store");
+  if (config.repository.empty()) return InvalidFlag("repository", "", "name the folder of models");
+  if (config.data.empty()) return InvalidFlag("data", "", "name the folder of the store");
   HOMOLOG_RETURN_IF_ERROR(CheckAddress("listen", config.listen));
   if (!config.admin.empty()) HOMOLOG_RETURN_IF_ERROR(CheckAddress("admin", config.admin));
   HOMOLOG_RETURN_IF_ERROR(CheckRange("threads", config.threads, 0, 1024));
-  HOMOLOG_RETURN_IF_ERROR(CheckRange("queue-limit", config.queue_limit, 1, 100000));
   HOMOLOG_RETURN_IF_ERROR(
       CheckRange("snapshot-interval", config.snapshot_interval.count(), 1, 86400));
   HOMOLOG_RETURN_IF_ERROR(CheckRange("operation-ttl", config.operation_ttl.count(), 1, 31536000));
-  return CheckRange("drain-timeout", config.drain_seconds, 1, 3600);
+  HOMOLOG_RETURN_IF_ERROR(CheckRange("drain-timeout", config.drain_seconds, 1, 3600));
+  return CheckExposure(config);
 }
 
 }  // namespace
+
+absl::Status InvalidFlag(const std::string& flag, const std::string& value,
+                         const std::string& right) {
+  return InvalidArgument("INVALID_FLAG",
+                         absl::StrCat("--", flag, " is ", Quoted(value), "; ", right),
+                         {{"flag", flag}});
+}
+
+absl::Status CheckRange(const std::string& flag, int64_t value, int64_t low, int64_t high) {
+  if (value >= low && value <= high) return absl::OkStatus();
+  return InvalidFlag(flag, absl::StrCat(value), absl::StrCat("must be ", low, " to ", high));
+}
 
 absl::Status CheckAddress(const std::string& flag, const std::string& address) {
   const size_t colon = address.rfind(':');
@@ -174,7 +191,8 @@ absl::Status CheckAddress(const std::string& flag, const std::string& address) {
                        bracketed == (name.find(':') != std::string::npos);
   return host_ok && port_ok
              ? absl::OkStatus()
-             : Invalid(flag, address, "must be HOST:PORT, such as 127.0.0.1:7431 or [::1]:7431");
+             : InvalidFlag(flag, address,
+                           "must be HOST:PORT, such as 127.0.0.1:7431 or [::1]:7431");
 }
 
 absl::StatusOr<int64_t> ParseBytes(const std::string& flag, const std::string& text) {
@@ -188,7 +206,7 @@ absl::StatusOr<int64_t> ParseBytes(const std::string& flag, const std::string& t
     const double bytes = number * factor;
     if (std::isfinite(bytes) && bytes >= 1 && bytes < 0x1p62) return static_cast<int64_t>(bytes);
   }
-  return Invalid(flag, text, "must be a number of bytes above 0, such as 12GiB or 500MB");
+  return InvalidFlag(flag, text, "must be a number of bytes above 0, such as 12GiB or 500MB");
 }
 
 absl::StatusOr<Config> ReadConfig(int argc, char** argv) {
@@ -211,12 +229,17 @@ absl::StatusOr<Config> ReadConfig(int argc, char** argv) {
   config.admin = absl::GetFlag(FLAGS_admin);
   config.device = absl::GetFlag(FLAGS_device);
   config.threads = absl::GetFlag(FLAGS_threads);
-  config.queue_limit = absl::GetFlag(FLAGS_queue_limit);
   config.drain_seconds = absl::GetFlag(FLAGS_drain_timeout);
   config.check = absl::GetFlag(FLAGS_check);
   config.preload = absl::GetFlag(FLAGS_preload);
   config.snapshot_interval = WholeSeconds(absl::GetFlag(FLAGS_snapshot_interval));
   config.operation_ttl = WholeSeconds(absl::GetFlag(FLAGS_operation_ttl));
+  config.tls_cert = absl::GetFlag(FLAGS_tls_cert);
+  config.tls_key = absl::GetFlag(FLAGS_tls_key);
+  config.tls_client_ca = absl::GetFlag(FLAGS_tls_client_ca);
+  config.token_file = absl::GetFlag(FLAGS_token_file);
+  config.insecure = absl::GetFlag(FLAGS_insecure);
+  HOMOLOG_ASSIGN_OR_RETURN(config.limits, ReadLimits());
   if (const std::string budget = absl::GetFlag(FLAGS_memory_budget); !budget.empty()) {
     HOMOLOG_ASSIGN_OR_RETURN(config.memory_budget_bytes, ParseBytes("memory-budget", budget));
   }

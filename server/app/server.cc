@@ -21,10 +21,12 @@
 #include "common/error.h"
 #include "common/resource_names.h"
 #include "common/text.h"
+#include "server/app/exposure.h"
 #include "server/app/housekeeping.h"
 #include "server/app/process_stats.h"
 #include "server/app/store_digest_memo.h"
 #include "server/app/store_metrics.h"
+#include "server/app/transport.h"
 #include "server/app/version.h"
 #include "server/checkpoints/registry.h"
 #include "server/engine/device.h"
@@ -38,15 +40,16 @@
 #include "server/rpc/analysis_service.h"
 #include "server/rpc/checkpoint_service.h"
 #include "server/rpc/dataset_service.h"
+#include "server/rpc/doorkeeper.h"
 #include "server/rpc/operation_service.h"
 #include "server/rpc/store_service.h"
+#include "server/rpc/token_file.h"
 #include "server/store/store.h"
 
 namespace homolog::app {
 namespace {
 
 constexpr size_t kQuickThreads = 4, kSlowThreads = 4, kPoolQueue = 1000;
-constexpr int kMessageLimit = 8 << 20;
 constexpr double kDefaultBudgetShare = 0.8;
 
 template <typename Request>
@@ -138,6 +141,14 @@ void ComputeInTheBackground() {
   setpriority(PRIO_PROCESS, 0, kNice);  // of this thread alone, on Linux
 }
 
+// Null without --token-file.
+absl::StatusOr<std::unique_ptr<rpc::TokenFile>> OpenTokens(const Config& config) {
+  if (config.token_file.empty()) return nullptr;
+  absl::StatusOr<std::unique_ptr<rpc::TokenFile>> tokens = rpc::TokenFile::Open(config.token_file);
+  if (!tokens.ok()) return Annotate(tokens.status(), "--token-file");
+  return tokens;
+}
+
 int64_t Budget(const Config& config, c10::Device device) {
   if (config.memory_budget_bytes > 0) return config.memory_budget_bytes;
   return static_cast<int64_t>(kDefaultBudgetShare *
@@ -149,14 +160,14 @@ int64_t Budget(const Config& config, c10::Device device) {
 // In the order in which the parts are made; they are freed the other way round.
 struct Server::Parts {
   Parts(const Config& config, checkpoints::Repository repository, c10::Device device,
-        std::unique_ptr<store::Store> opened_store)
+        std::unique_ptr<store::Store> opened_store, std::unique_ptr<rpc::TokenFile> tokens)
       : drain_seconds(config.drain_seconds),
         device(device),
         metrics(kVersion),
         store(std::move(opened_store)),
         digests(store.get()),
         registry(std::move(repository), device, Budget(config, device), &digests),
-        worker(static_cast<size_t>(config.queue_limit),
+        worker(static_cast<size_t>(config.limits.queue),
                [threads = config.threads] {
                  ComputeInTheBackground();
                  engine::SetThreads(threads).IgnoreError();
@@ -170,15 +181,20 @@ struct Server::Parts {
               LogEnd(operation);
             },
             [this](int64_t tokens) { metrics.tokens.Increment(static_cast<double>(tokens)); },
-            {.on_device_lost = [this](const absl::Status& status) { LoseDevice(status); }}),
-        context{&registry, &tokenizers, store.get(), Budget(config, device), Snapshots(config)},
+            {.operations_per_client = static_cast<size_t>(config.limits.operations_per_client),
+             .on_device_lost = [this](const absl::Status& status) { LoseDevice(status); }}),
+        context{&registry,         &tokenizers,  store.get(), Budget(config, device),
+                Snapshots(config), config.limits},
+        doorkeeper(std::move(tokens)),
+        entrance{&doorkeeper, &metrics},
         quick(kQuickThreads, kPoolQueue),
         slow(kSlowThreads, kPoolQueue),
-        checkpoint_service(&registry, &tokenizers, &quick, &slow, &metrics),
-        dataset_service(&registry, &tokenizers, store.get(), &quick, &slow, &metrics),
-        analysis_service(context, &manager, &worker, &quick, &slow, &metrics),
-        operation_service(&manager, &quick, &metrics),
-        store_service(store.get(), &slow, &metrics),
+        checkpoint_service(&registry, &tokenizers, config.limits, &quick, &slow, entrance),
+        dataset_service(&registry, &tokenizers, store.get(), config.limits, &quick, &slow,
+                        entrance),
+        analysis_service(context, &manager, &worker, &quick, &slow, entrance),
+        operation_service(&manager, config.limits, &quick, entrance),
+        store_service(store.get(), &slow, entrance),
         housekeeping({{std::chrono::seconds(1), [this] { store->Maintain(); }},
                       {std::chrono::seconds(60), [this, ttl = config.operation_ttl] {
                          manager.Expire(ttl).status().IgnoreError();
@@ -224,6 +240,8 @@ struct Server::Parts {
   operations::DeviceWorker worker;
   operations::OperationManager manager;
   const operations::AnalysisContext context;
+  rpc::Doorkeeper doorkeeper;
+  const rpc::Entrance entrance;
   rpc::RequestPool quick, slow;
   rpc::CheckpointService checkpoint_service;
   rpc::DatasetService dataset_service;
@@ -241,11 +259,15 @@ absl::Status Server::Parts::Listen(const Config& config) {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
-  builder.AddListeningPort(config.listen, grpc::InsecureServerCredentials(), &port);
+  HOMOLOG_ASSIGN_OR_RETURN(const std::shared_ptr<grpc::ServerCredentials> credentials,
+                           MakeServerCredentials(config));
+  builder.AddListeningPort(config.listen, credentials, &port);
   // Two servers on one port would each get some of the calls.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder.SetMaxReceiveMessageSize(kMessageLimit);
-  builder.SetMaxSendMessageSize(kMessageLimit);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
+                             static_cast<int>(config.limits.connection_streams));
+  builder.SetMaxReceiveMessageSize(static_cast<int>(config.limits.message_bytes));
+  builder.SetMaxSendMessageSize(static_cast<int>(config.limits.message_bytes));
   builder.RegisterService(&checkpoint_service);
   builder.RegisterService(&dataset_service);
   builder.RegisterService(&analysis_service);
@@ -296,6 +318,8 @@ bool Server::device_lost() const { return parts_ && parts_->device_lost; }
 
 absl::Status CheckEnvironment(const Config& config) {
   HOMOLOG_RETURN_IF_ERROR(engine::ParseDevice(config.device).status());
+  HOMOLOG_RETURN_IF_ERROR(CheckTransport(config));
+  HOMOLOG_RETURN_IF_ERROR(OpenTokens(config).status());
   return checkpoints::Repository::Open(config.repository).status();
 }
 
@@ -303,12 +327,14 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Config& config) {
   HOMOLOG_ASSIGN_OR_RETURN(const c10::Device device, engine::ParseDevice(config.device));
   HOMOLOG_ASSIGN_OR_RETURN(checkpoints::Repository repository,
                            checkpoints::Repository::Open(config.repository));
+  HOMOLOG_ASSIGN_OR_RETURN(std::unique_ptr<rpc::TokenFile> tokens, OpenTokens(config));
   HOMOLOG_ASSIGN_OR_RETURN(
       std::unique_ptr<store::Store> store,
       store::Store::Open(config.data, {.result_budget_bytes = config.store_budget_bytes,
                                        .observer = LogStoreEvent,
                                        .env = nullptr}));
-  auto parts = std::make_unique<Parts>(config, std::move(repository), device, std::move(store));
+  auto parts = std::make_unique<Parts>(config, std::move(repository), device, std::move(store),
+                                       std::move(tokens));
   std::unique_ptr<Server> server(new Server(std::move(parts)));
   Parts& running = *server->parts_;
   // Before the first client: what it submits must not be taken for work of a former process.
@@ -317,6 +343,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Config& config) {
   HOMOLOG_RETURN_IF_ERROR(running.Listen(config));
   HOMOLOG_RETURN_IF_ERROR(running.Preload(config.preload));
   running.SetServing(true);
+  if (IsExposed(config)) {
+    LOG(WARNING) << "--insecure: whoever reaches " << config.listen << " may do anything";
+  }
   return server;
 }
 

@@ -60,6 +60,18 @@ Registry::Registry(Repository repository, at::Device device, int64_t budget_byte
 
 Registry::~Registry() = default;
 
+CheckpointInfo Registry::Inspect(const CheckpointName& name, const std::string& folder,
+                                 const std::string& signature) const {
+  const absl::Status inside = repository_.CheckFiles(folder);
+  if (inside.ok()) return inspector_->Inspect(name, folder, signature);
+  CheckpointInfo info;
+  info.name = name;
+  info.folder = folder;
+  info.state = CheckpointState::kFailed;
+  info.state_message = std::string(inside.message());
+  return info;
+}
+
 absl::StatusOr<CheckpointInfo> Registry::Describe(const CheckpointName& name) const {
   HOMOLOG_ASSIGN_OR_RETURN(const std::string folder, repository_.Folder(name));
   const std::string signature = FilesSignature(folder);
@@ -72,7 +84,7 @@ absl::StatusOr<CheckpointInfo> Registry::Describe(const CheckpointName& name) co
     }
     loading = entry != entries_.end() && entry->second.loading;
   }
-  CheckpointInfo info = inspector_->Inspect(name, folder, signature);
+  CheckpointInfo info = Inspect(name, folder, signature);
   if (loading && info.state == CheckpointState::kAvailable) info.state = CheckpointState::kLoading;
   info.weights_sha256 = inspector_->KnownDigest(signature).value_or("");
   return info;
@@ -109,7 +121,7 @@ std::map<std::string, std::vector<Registry::Sampled>> Registry::SampleAll() cons
   std::set<CheckpointName> names;
   for (const CheckpointName& name : repository_.List()) {
     const absl::StatusOr<std::string> folder = repository_.Folder(name);
-    if (!folder.ok()) continue;
+    if (!folder.ok() || !repository_.CheckFiles(*folder).ok()) continue;
     names.insert(name);
     std::string signature = FilesSignature(*folder);
     const std::optional<std::string> sample = inspector_->SampleDigest(name, *folder, signature);
@@ -252,7 +264,7 @@ absl::StatusOr<CheckpointHandle> Registry::Acquire(const CheckpointName& name) {
 
 absl::StatusOr<CheckpointHandle> Registry::ReserveAndLoad(const CheckpointName& name,
                                                           const std::string& folder, Entry& entry) {
-  CheckpointInfo info = inspector_->Inspect(name, folder, FilesSignature(folder));
+  CheckpointInfo info = Inspect(name, folder, FilesSignature(folder));
   if (info.state == CheckpointState::kFailed) return Invalid(name, info.state_message);
   const int64_t bytes = info.parameter_count * static_cast<int64_t>(sizeof(float));
   {

@@ -92,7 +92,11 @@ class Registry {
     std::string signature = {};  // of the files that it was loaded from; empty while it loads
   };
 
-  // Without the mutex. Sets the entry's reserved_bytes to what it took from the budget, also where
+  // Without the mutex, as all up to CheckRoom. What the files say; kFailed where one of them leads
+  // out of the repository.
+  CheckpointInfo Inspect(const CheckpointName& name, const std::string& folder,
+                         const std::string& signature) const;
+  // Sets the entry's reserved_bytes to what it took from the budget, also where
   // it fails. Throws what libtorch throws.
   absl::StatusOr<CheckpointHandle> ReserveAndLoad(const CheckpointName& name,
                                                   const std::string& folder, Entry& entry);

@@ -34,6 +34,32 @@ bool IsInside(const fs::path& folder, const fs::path& root) {
   return std::mismatch(root.begin(), root.end(), folder.begin(), folder.end()).first == root.end();
 }
 
+// Of weights, configs and tokenizers.
+bool MayBeRead(const fs::path& file) {
+  const fs::path kind = file.extension();
+  return kind == ".json" || kind == ".safetensors" || kind == ".bin" || kind == ".txt";
+}
+
+// What is read of the folder above a checkpoint's.
+bool IsTokenizerFile(const fs::path& file) {
+  constexpr std::string_view kNames[] = {"tokenizer.json", "tokenizer_config.json", "vocab.json",
+                                         "merges.txt", "added_tokens.json"};
+  return std::find(std::begin(kNames), std::end(kNames), file.filename().string()) !=
+         std::end(kNames);
+}
+
+// OK also for a link that leads nowhere: opening it says so.
+absl::Status CheckInside(const fs::path& file, const fs::path& root) {
+  std::error_code error;
+  const fs::path target = fs::canonical(file, error);
+  if (error || IsInside(target, root)) return absl::OkStatus();
+  return FailedPrecondition(
+      "CHECKPOINT_INVALID",
+      absl::StrCat(file.string(), " leads to ", target.string(), ", outside of the repository ",
+                   root.string(), "; put the file, or what it links to, into the repository"),
+      {{"file", file.string()}});
+}
+
 }  // namespace
 
 bool StepLess(const std::string& a, const std::string& b) {
@@ -72,6 +98,20 @@ std::vector<CheckpointName> Repository::List() const {
     return a.model != b.model ? a.model < b.model : StepLess(a.step, b.step);
   });
   return names;
+}
+
+absl::Status Repository::CheckFiles(const std::string& folder) const {
+  const fs::path own(folder);
+  for (const fs::path& place : {own, own.parent_path()}) {
+    std::error_code error;
+    for (fs::directory_iterator it(place, error), end; !error && it != end; it.increment(error)) {
+      if (!(place == own ? MayBeRead(it->path()) : IsTokenizerFile(it->path()))) continue;
+      std::error_code ignored;
+      if (!it->is_symlink(ignored) && IsInside(place, root_)) continue;
+      HOMOLOG_RETURN_IF_ERROR(CheckInside(it->path(), root_));
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::string> Repository::Folder(const CheckpointName& name) const {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/resource_names.h"
 
@@ -24,6 +25,11 @@ class Repository {
   // The folder of a checkpoint. NOT_FOUND (reason CHECKPOINT_NOT_FOUND) where it has no config.json
   // or a link leads out of the repository.
   absl::StatusOr<std::string> Folder(const CheckpointName& name) const;
+
+  // Whether every file that could be read for the checkpoint in `folder`, there or (a tokenizer)
+  // one level up, lies in the repository: links within it are fine, as Hugging Face's cache is made
+  // of them. FAILED_PRECONDITION (reason CHECKPOINT_INVALID) with both paths where one leads out.
+  absl::Status CheckFiles(const std::string& folder) const;
 
  private:
   explicit Repository(std::string root);

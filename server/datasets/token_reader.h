@@ -60,6 +60,14 @@ std::unique_ptr<TokenReader> MakeNpyReader(int64_t vocabulary_size);
 // damaged or cut short, or a zstd frame whose window is larger than 128 MiB.
 std::unique_ptr<TokenReader> MakeDecompressingReader(std::unique_ptr<TokenReader> inner);
 
+// Lets at most `most_bytes` through to `inner`: a few compressed bytes may stand for terabytes.
+// UploadTooLarge beyond.
+std::unique_ptr<TokenReader> MakeLimitedReader(std::unique_ptr<TokenReader> inner,
+                                               int64_t most_bytes);
+
+// INVALID_ARGUMENT (reason UPLOAD_TOO_LARGE): the upload has more than `most` `what`.
+absl::Status UploadTooLarge(std::string_view what, int64_t most);
+
 }  // namespace homolog::datasets
 
 #endif  // HOMOLOG_SERVER_DATASETS_TOKEN_READER_H_

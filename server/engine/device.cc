@@ -59,9 +59,7 @@ void UseWidestVectors() {
 #endif
 }
 
-int64_t DeviceUsedBytes(c10::Device device) {
-  return device.is_cuda() ? CudaUsedBytes(device) : 0;
-}
+int64_t DeviceUsedBytes(c10::Device device) { return device.is_cuda() ? CudaUsedBytes(device) : 0; }
 
 int64_t DeviceMemoryBytes(c10::Device device) {
   if (device.is_cuda()) return CudaMemoryBytes(device);

@@ -12,8 +12,8 @@
 namespace homolog::engine {
 
 // The status of an exception in flight: RESOURCE_EXHAUSTED (reason OUT_OF_MEMORY) where memory ran
-// out, UNAVAILABLE (reason DEVICE_LOST) after an error of a CUDA device that stays until the process
-// ends, INTERNAL (reason TORCH_ERROR) with the first line of the message otherwise.
+// out, UNAVAILABLE (reason DEVICE_LOST) after an error of a CUDA device that stays until the
+// process ends, INTERNAL (reason TORCH_ERROR) with the first line of the message otherwise.
 absl::Status TorchErrorToStatus(const std::exception& error);
 
 // Calls `function`, which returns a Status or StatusOr, and turns an exception into a status.

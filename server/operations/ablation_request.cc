@@ -17,32 +17,31 @@ namespace {
 
 // A change that changes a number of a result changes this.
 constexpr std::string_view kAlgorithm = "ablation/2";
-// Sets of a request, results of a request (families have one per model), and draws of all sets
-// together: neurons of every draw are held until it runs.
-constexpr int kMostSets = 256, kMostResults = 1024, kMostDrawsInAll = 1000;
 
 bool NeedsValue(v1::AblationKind kind) {
   return kind == v1::ABLATION_KIND_FIXED || kind == v1::ABLATION_KIND_THRESHOLD;
 }
 
-absl::Status CheckSets(const v1::RunAblationRequest& request) {
+absl::Status CheckSets(const Limits& limits, const v1::RunAblationRequest& request) {
   if (request.neurons().empty()) {
     return InvalidArgument("MISSING_NEURONS",
-                           "neurons is empty; name 1 to 256 sets of universal, others, random, "
-                           "random_layer_matched, explicit or family neurons");
+                           absl::StrCat("neurons is empty; name 1 to ", limits.sets,
+                                        " sets of universal, others, random, random_layer_matched, "
+                                        "explicit or family neurons"));
   }
-  if (request.neurons_size() > kMostSets) {
-    return InvalidArgument("TOO_MANY_SETS", absl::StrCat(request.neurons_size(),
-                                                         " sets of neurons; at most ", kMostSets));
+  if (request.neurons_size() > limits.sets) {
+    return InvalidArgument(
+        "TOO_MANY_SETS",
+        absl::StrCat(request.neurons_size(), " sets of neurons; at most ", limits.sets));
   }
   int64_t draws = 0;
   for (const v1::NeuronSet& set : request.neurons()) {
     if (set.has_random()) draws += std::max(0, set.random().draws());
     if (set.has_random_layer_matched()) draws += std::max(0, set.random_layer_matched().draws());
   }
-  if (draws > kMostDrawsInAll) {
+  if (draws > limits.draws_in_all) {
     return InvalidArgument("TOO_MANY_SETS",
-                           absl::StrCat(draws, " draws in all sets; at most ", kMostDrawsInAll,
+                           absl::StrCat(draws, " draws in all sets; at most ", limits.draws_in_all,
                                         ": ask for some sets at a time"));
   }
   if (!v1::AblationScope_IsValid(request.scope())) {
@@ -81,7 +80,7 @@ absl::Status AddFamily(const results::StoredFamilies& families, const v1::Neuron
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<NamedTarget>> Targets(const store::Store& store,
+absl::StatusOr<std::vector<NamedTarget>> Targets(const AnalysisContext& context,
                                                  const v1::RunAblationRequest& request) {
   std::vector<NamedTarget> targets;
   if (!request.checkpoint().empty()) {
@@ -97,17 +96,18 @@ absl::StatusOr<std::vector<NamedTarget>> Targets(const store::Store& store,
     }
     const std::string& name = set.family().families();
     if (known.count(name) == 0) {
-      HOMOLOG_ASSIGN_OR_RETURN(known[name], results::ReadFamilies(store, name));
+      HOMOLOG_ASSIGN_OR_RETURN(known[name], results::ReadFamilies(*context.store, name));
     }
     HOMOLOG_RETURN_IF_ERROR(AddFamily(known[name], set, targets));
   }
-  size_t results = 0;
-  for (const NamedTarget& target : targets) results += target.sets.size();
-  if (results > kMostResults) {
-    return InvalidArgument("TOO_MANY_SETS",
-                           absl::StrCat("the families have neurons of so many checkpoints that ",
-                                        results, " results would follow; at most ", kMostResults,
-                                        ": name fewer families, or one checkpoint"));
+  int64_t results = 0;
+  for (const NamedTarget& target : targets) results += static_cast<int64_t>(target.sets.size());
+  if (results > context.limits.results) {
+    return InvalidArgument(
+        "TOO_MANY_SETS",
+        absl::StrCat("the families have neurons of so many checkpoints that ", results,
+                     " results would follow; at most ", context.limits.results,
+                     ": name fewer families, or one checkpoint"));
   }
   return targets;
 }
@@ -119,7 +119,7 @@ absl::StatusOr<AblationTarget> Resolve(const AnalysisContext& context, const Nam
   HOMOLOG_RETURN_IF_ERROR(CheckFits(context, target.checkpoint, inputs.dataset));
   HOMOLOG_RETURN_IF_ERROR(CheckMemory(
       context, target.checkpoint.parameter_count * static_cast<int64_t>(sizeof(float))));
-  NeuronSetResolver resolver(*context.store, target.checkpoint);
+  NeuronSetResolver resolver(*context.store, target.checkpoint, context.limits);
   for (const v1::NeuronSet& set : named.sets) {
     HOMOLOG_ASSIGN_OR_RETURN(ResolvedNeurons neurons, resolver.Resolve(set));
     std::string id =
@@ -183,7 +183,7 @@ std::string AblationId(const checkpoints::CheckpointInfo& checkpoint, const v1::
 absl::StatusOr<AblationInputs> ValidateAblation(const AnalysisContext& context,
                                                 const v1::RunAblationRequest& request) {
   AblationInputs inputs;
-  HOMOLOG_RETURN_IF_ERROR(CheckSets(request));
+  HOMOLOG_RETURN_IF_ERROR(CheckSets(context.limits, request));
   const std::optional<double> value =
       request.has_value() ? std::optional(request.value()) : std::nullopt;
   HOMOLOG_ASSIGN_OR_RETURN(inputs.method, ValidateMethod(request.kind(), value, request.seed()));
@@ -198,8 +198,7 @@ absl::StatusOr<AblationInputs> ValidateAblation(const AnalysisContext& context,
   const v1::AblationScope scope = request.scope() == v1::ABLATION_SCOPE_UNSPECIFIED
                                       ? v1::ABLATION_SCOPE_WHOLE_MODEL
                                       : request.scope();
-  HOMOLOG_ASSIGN_OR_RETURN(const std::vector<NamedTarget> targets,
-                           Targets(*context.store, request));
+  HOMOLOG_ASSIGN_OR_RETURN(const std::vector<NamedTarget> targets, Targets(context, request));
   HOMOLOG_ASSIGN_OR_RETURN(inputs.dataset, ReadDataset(*context.store, request.dataset()));
   for (const NamedTarget& named : targets) {
     HOMOLOG_ASSIGN_OR_RETURN(AblationTarget target, Resolve(context, named, scope, inputs));

@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/limits.h"
 #include "homolog/v1/checkpoint.pb.h"
 #include "homolog/v1/correlation.pb.h"
 #include "homolog/v1/dataset.pb.h"
@@ -28,6 +29,7 @@ struct AnalysisContext {
   store::Store* store = nullptr;
   int64_t memory_budget_bytes = 0;  // for weights and moments together
   SnapshotSettings snapshots = {};
+  Limits limits = {};
 };
 
 v1::ModelShape ShapeProto(const engine::ModelShape& shape);

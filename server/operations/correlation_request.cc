@@ -14,10 +14,6 @@
 namespace homolog::operations {
 namespace {
 
-constexpr int kMostPartners = 64;
-constexpr int kMostRotations = 1000;
-constexpr int kMostExcludedIds = 1000;
-
 // A change that changes a number of a result changes this.
 constexpr std::string_view kAlgorithm = "correlation/3";
 
@@ -63,12 +59,13 @@ absl::Status ReadEnums(v1::CorrelationParameters& parameters,
   return absl::OkStatus();
 }
 
-absl::Status ReadExcludedIds(int64_t vocabulary, v1::CorrelationParameters& parameters,
+absl::Status ReadExcludedIds(const Limits& limits, int64_t vocabulary,
+                             v1::CorrelationParameters& parameters,
                              analysis::CorrelationOptions& options) {
-  if (parameters.excluded_token_ids_size() > kMostExcludedIds) {
-    return InvalidArgument("INVALID_TOKEN_ID",
-                           absl::StrCat(parameters.excluded_token_ids_size(),
-                                        " excluded token ids; at most ", kMostExcludedIds));
+  if (parameters.excluded_token_ids_size() > limits.excluded_token_ids) {
+    return InvalidArgument("INVALID_TOKEN_ID", absl::StrCat(parameters.excluded_token_ids_size(),
+                                                            " excluded token ids; at most ",
+                                                            limits.excluded_token_ids));
   }
   std::set<int64_t> ids;
   for (const int32_t id : parameters.excluded_token_ids()) {
@@ -86,29 +83,32 @@ absl::Status ReadExcludedIds(int64_t vocabulary, v1::CorrelationParameters& para
   return absl::OkStatus();
 }
 
-absl::Status ReadParameters(CorrelationInputs& inputs) {
+absl::Status ReadParameters(const Limits& limits, CorrelationInputs& inputs) {
   inputs.parameters = inputs.request.parameters();
   v1::CorrelationParameters& parameters = inputs.parameters;
   HOMOLOG_RETURN_IF_ERROR(ReadEnums(parameters, inputs.options));
-  if (parameters.rotations() < 0 || parameters.rotations() > kMostRotations) {
+  if (parameters.rotations() < 0 || parameters.rotations() > limits.rotations) {
     return InvalidArgument("INVALID_ROTATIONS",
                            absl::StrCat("rotations is ", parameters.rotations(),
-                                        "; must be 0 (1) to ", kMostRotations));
+                                        "; must be 0 (1) to ", limits.rotations));
   }
   if (parameters.rotations() == 0) parameters.set_rotations(1);
   inputs.options.rotations = parameters.rotations();
   inputs.options.seed = parameters.seed();
-  return ReadExcludedIds(inputs.checkpoints[0].description->shape.vocabulary_size, parameters,
-                         inputs.options);
+  return ReadExcludedIds(limits, inputs.checkpoints[0].description->shape.vocabulary_size,
+                         parameters, inputs.options);
 }
 
-absl::Status CheckPartnerNames(const v1::ComputeCorrelationsRequest& request) {
+absl::Status CheckPartnerNames(const Limits& limits,
+                               const v1::ComputeCorrelationsRequest& request) {
   if (request.partners().empty()) {
-    return InvalidArgument("NO_PARTNERS", "no partners; name 1 to 64 checkpoints to compare with");
+    return InvalidArgument("NO_PARTNERS", absl::StrCat("no partners; name 1 to ", limits.partners,
+                                                       " checkpoints to compare with"));
   }
-  if (request.partners_size() > kMostPartners) {
-    return InvalidArgument("TOO_MANY_PARTNERS", absl::StrCat(request.partners_size(),
-                                                             " partners; at most ", kMostPartners));
+  if (request.partners_size() > limits.partners) {
+    return InvalidArgument(
+        "TOO_MANY_PARTNERS",
+        absl::StrCat(request.partners_size(), " partners; at most ", limits.partners));
   }
   std::set<std::string> seen = {request.reference()};
   for (const std::string& partner : request.partners()) {
@@ -196,7 +196,7 @@ absl::StatusOr<CorrelationInputs> ValidateCorrelation(
     const AnalysisContext& context, const v1::ComputeCorrelationsRequest& request) {
   CorrelationInputs inputs;
   inputs.request = request;
-  HOMOLOG_RETURN_IF_ERROR(CheckPartnerNames(request));
+  HOMOLOG_RETURN_IF_ERROR(CheckPartnerNames(context.limits, request));
   HOMOLOG_RETURN_IF_ERROR(AddCheckpoint(context, request.reference(), inputs));
   HOMOLOG_ASSIGN_OR_RETURN(inputs.dataset, ReadDataset(*context.store, request.dataset()));
   HOMOLOG_RETURN_IF_ERROR(CheckFits(context, inputs.checkpoints[0], inputs.dataset));
@@ -204,7 +204,7 @@ absl::StatusOr<CorrelationInputs> ValidateCorrelation(
     HOMOLOG_RETURN_IF_ERROR(AddCheckpoint(context, name, inputs));
     HOMOLOG_RETURN_IF_ERROR(CheckFits(context, inputs.checkpoints.back(), inputs.dataset));
   }
-  HOMOLOG_RETURN_IF_ERROR(ReadParameters(inputs));
+  HOMOLOG_RETURN_IF_ERROR(ReadParameters(context.limits, inputs));
   HOMOLOG_RETURN_IF_ERROR(CheckShapes(inputs));
   HOMOLOG_RETURN_IF_ERROR(
       analysis::CheckPrecision(inputs.options.precision, context.registry->device()));

@@ -13,7 +13,7 @@
 namespace homolog::operations {
 namespace {
 
-constexpr int kDefaultDraws = 5, kMostDraws = 100;
+constexpr int kDefaultDraws = 5;
 
 absl::Status WrongReference(const checkpoints::CheckpointInfo& checkpoint,
                             const v1::Correlation& correlation) {
@@ -44,11 +44,11 @@ analysis::NeuronSet Where(const std::vector<bool>& flags, bool value) {
   return set;
 }
 
-absl::Status CheckDraws(v1::RandomNeurons& random) {
-  if (random.draws() < 0 || random.draws() > kMostDraws) {
+absl::Status CheckDraws(const Limits& limits, v1::RandomNeurons& random) {
+  if (random.draws() < 0 || random.draws() > limits.draws) {
     return InvalidArgument("INVALID_DRAWS",
                            absl::StrCat("draws is ", random.draws(), "; must be 0 (", kDefaultDraws,
-                                        ") to ", kMostDraws));
+                                        ") to ", limits.draws));
   }
   if (random.draws() == 0) random.set_draws(kDefaultDraws);
   return absl::OkStatus();
@@ -135,7 +135,7 @@ absl::StatusOr<std::vector<bool>> NeuronSetResolver::UniversalFlags(
 
 absl::StatusOr<std::vector<analysis::NeuronSet>> NeuronSetResolver::RandomSets(
     v1::RandomNeurons& random, bool layer_matched) {
-  HOMOLOG_RETURN_IF_ERROR(CheckDraws(random));
+  HOMOLOG_RETURN_IF_ERROR(CheckDraws(limits_, random));
   HOMOLOG_ASSIGN_OR_RETURN(const std::vector<bool> flags,
                            UniversalFlags(*random.mutable_universal()));
   const analysis::NeuronSet universal = Where(flags, true);

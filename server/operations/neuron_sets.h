@@ -29,9 +29,10 @@ struct ResolvedNeurons {
 // is read once.
 class NeuronSetResolver {
  public:
-  // Both outlive the resolver.
-  NeuronSetResolver(const store::Store& store, const checkpoints::CheckpointInfo& checkpoint)
-      : store_(store), checkpoint_(checkpoint) {}
+  // Store and checkpoint outlive the resolver.
+  NeuronSetResolver(const store::Store& store, const checkpoints::CheckpointInfo& checkpoint,
+                    const Limits& limits = {})
+      : store_(store), checkpoint_(checkpoint), limits_(limits) {}
 
   // The sets that `request` means: one, or one per draw of a random set. Errors as
   // AnalysisService.RunAblation says.
@@ -46,6 +47,7 @@ class NeuronSetResolver {
 
   const store::Store& store_;
   const checkpoints::CheckpointInfo& checkpoint_;
+  const Limits limits_;
   // Of the last correlation, which the next set often goes by, too.
   std::string correlation_;
   results::CorrelationColumns columns_;

@@ -20,23 +20,20 @@ namespace {
 
 // A change that changes a number of a study, and not of its parts, changes this.
 constexpr std::string_view kAlgorithm = "study/1";
-constexpr int kMostModels = 32, kMostSteps = 256, kMostCheckpoints = 1024, kMostThresholds = 16;
-// Checkpoints times thresholds: what a study lists of each must fit a message.
-constexpr int kMostClassifications = 4096;
-constexpr int kDefaultDraws = 5, kMostDraws = 100;
+constexpr int kDefaultDraws = 5;
 constexpr double kPublishedThresholds[] = {0.4, 0.5, 0.6};
 
-absl::Status CheckModels(const v1::RunStudyRequest& request) {
+absl::Status CheckModels(const Limits& limits, const v1::RunStudyRequest& request) {
   const int count = request.models_size();
   if (count < 2) {
-    return InvalidArgument("TOO_FEW_MODELS",
-                           absl::StrCat("models names ", count,
-                                        "; a study compares 2 to 32 models: neurons of one model "
-                                        "alone cannot be universal"));
+    return InvalidArgument(
+        "TOO_FEW_MODELS",
+        absl::StrCat("models names ", count, "; a study compares 2 to ", limits.study_models,
+                     " models: neurons of one model alone cannot be universal"));
   }
-  if (count > kMostModels) {
+  if (count > limits.study_models) {
     return InvalidArgument("TOO_MANY_MODELS",
-                           absl::StrCat(count, " models; at most ", kMostModels));
+                           absl::StrCat(count, " models; at most ", limits.study_models));
   }
   std::set<std::string> seen;
   for (const std::string& model : request.models()) {
@@ -57,16 +54,19 @@ bool ComesBefore(const std::string& a, const std::string& b) {
   return a_is_number && x != y ? x < y : a < b;
 }
 
-absl::StatusOr<std::vector<std::string>> ReadSteps(const v1::RunStudyRequest& request) {
+absl::StatusOr<std::vector<std::string>> ReadSteps(const Limits& limits,
+                                                   const v1::RunStudyRequest& request) {
   if (request.steps().empty()) {
-    return InvalidArgument("NO_STEPS", "steps is empty; name 1 to 256 training steps, or \"main\"");
+    return InvalidArgument("NO_STEPS",
+                           absl::StrCat("steps is empty; name 1 to ", limits.study_steps,
+                                        " training steps, or \"main\""));
   }
-  if (request.steps_size() > kMostSteps ||
-      request.steps_size() * request.models_size() > kMostCheckpoints) {
-    return InvalidArgument(
-        "TOO_MANY_STEPS",
-        absl::StrCat(request.steps_size(), " steps of ", request.models_size(), " models; at most ",
-                     kMostSteps, " steps and ", kMostCheckpoints, " checkpoints in all"));
+  if (request.steps_size() > limits.study_steps ||
+      int64_t{request.steps_size()} * request.models_size() > limits.study_checkpoints) {
+    return InvalidArgument("TOO_MANY_STEPS",
+                           absl::StrCat(request.steps_size(), " steps of ", request.models_size(),
+                                        " models; at most ", limits.study_steps, " steps and ",
+                                        limits.study_checkpoints, " checkpoints in all"));
   }
   std::vector<std::string> steps(request.steps().begin(), request.steps().end());
   std::sort(steps.begin(), steps.end(), ComesBefore);
@@ -77,24 +77,26 @@ absl::StatusOr<std::vector<std::string>> ReadSteps(const v1::RunStudyRequest& re
   return steps;
 }
 
-absl::Status ReadThresholds(const v1::RunStudyRequest& request, v1::Study& study) {
+absl::Status ReadThresholds(const Limits& limits, const v1::RunStudyRequest& request,
+                            v1::Study& study) {
   study.mutable_thresholds()->Assign(request.thresholds().begin(), request.thresholds().end());
   if (study.thresholds().empty()) {
     study.mutable_thresholds()->Assign(std::begin(kPublishedThresholds),
                                        std::end(kPublishedThresholds));
   }
   const auto& thresholds = study.thresholds();
-  if (thresholds.size() > kMostThresholds) {
+  if (thresholds.size() > limits.study_thresholds) {
     return InvalidArgument(
         "INVALID_THRESHOLD",
-        absl::StrCat(thresholds.size(), " thresholds; at most ", kMostThresholds));
+        absl::StrCat(thresholds.size(), " thresholds; at most ", limits.study_thresholds));
   }
-  const int checkpoints = study.models_size() * study.steps_size();
-  if (checkpoints * thresholds.size() > kMostClassifications) {
+  const int64_t checkpoints = int64_t{study.models_size()} * study.steps_size();
+  if (checkpoints * thresholds.size() > limits.study_classifications) {
     return InvalidArgument(
         "INVALID_THRESHOLD",
         absl::StrCat(thresholds.size(), " thresholds of ", checkpoints, " checkpoints; at most ",
-                     kMostClassifications / checkpoints, " thresholds of so many checkpoints"));
+                     limits.study_classifications / checkpoints,
+                     " thresholds of so many checkpoints"));
   }
   for (int i = 0; i < thresholds.size(); ++i) {
     HOMOLOG_RETURN_IF_ERROR(results::CheckThreshold(thresholds[i]).status());
@@ -118,7 +120,8 @@ absl::Status ReadThresholds(const v1::RunStudyRequest& request, v1::Study& study
                                       "; must be one of ", absl::StrJoin(thresholds, ", ")));
 }
 
-absl::Status ReadAblation(const v1::RunStudyRequest& request, StudyInputs& inputs) {
+absl::Status ReadAblation(const Limits& limits, const v1::RunStudyRequest& request,
+                          StudyInputs& inputs) {
   v1::StudyAblation& ablation = *inputs.study.mutable_ablation();
   if (request.ablation().skip()) {
     ablation.set_skip(true);
@@ -135,10 +138,10 @@ absl::Status ReadAblation(const v1::RunStudyRequest& request, StudyInputs& input
       ablation.has_value() ? std::optional(ablation.value()) : std::nullopt;
   HOMOLOG_ASSIGN_OR_RETURN(inputs.method, ValidateMethod(ablation.kind(), value, ablation.seed()));
   ablation.set_kind(inputs.method.kind);
-  if (ablation.draws() < 0 || ablation.draws() > kMostDraws) {
+  if (ablation.draws() < 0 || ablation.draws() > limits.draws) {
     return InvalidArgument("INVALID_DRAWS",
                            absl::StrCat("ablation.draws is ", ablation.draws(), "; must be 0 (",
-                                        kDefaultDraws, ") to ", kMostDraws));
+                                        kDefaultDraws, ") to ", limits.draws));
   }
   if (ablation.draws() == 0) ablation.set_draws(kDefaultDraws);
   return absl::OkStatus();
@@ -367,11 +370,12 @@ absl::StatusOr<StudyInputs> ValidateStudy(const AnalysisContext& context,
                                           const v1::RunStudyRequest& request) {
   StudyInputs inputs;
   v1::Study& study = inputs.study;
-  HOMOLOG_RETURN_IF_ERROR(CheckModels(request));
+  HOMOLOG_RETURN_IF_ERROR(CheckModels(context.limits, request));
   *study.mutable_models() = request.models();
-  HOMOLOG_ASSIGN_OR_RETURN(const std::vector<std::string> steps, ReadSteps(request));
+  HOMOLOG_ASSIGN_OR_RETURN(const std::vector<std::string> steps,
+                           ReadSteps(context.limits, request));
   study.mutable_steps()->Assign(steps.begin(), steps.end());
-  HOMOLOG_RETURN_IF_ERROR(ReadThresholds(request, study));
+  HOMOLOG_RETURN_IF_ERROR(ReadThresholds(context.limits, request, study));
   HOMOLOG_RETURN_IF_ERROR(results::RuleOf(request.rule()).status());
   study.set_rule(request.rule() == v1::UNIVERSALITY_RULE_UNSPECIFIED ? v1::UNIVERSALITY_RULE_MEAN
                                                                      : request.rule());
@@ -382,7 +386,7 @@ absl::StatusOr<StudyInputs> ValidateStudy(const AnalysisContext& context,
                            "parameters.pairing out and set same_index for the other pairing "
                            "beside it");
   }
-  HOMOLOG_RETURN_IF_ERROR(ReadAblation(request, inputs));
+  HOMOLOG_RETURN_IF_ERROR(ReadAblation(context.limits, request, inputs));
   HOMOLOG_RETURN_IF_ERROR(CheckSteps(context, study));
   HOMOLOG_RETURN_IF_ERROR(ReadDatasets(context, request, inputs));
   *study.mutable_parameters() = request.parameters();

@@ -161,7 +161,7 @@ class StudyRun {
     AblationInputs ablations{inputs_.ablation_dataset, inputs_.method, {}};
     AblationTarget& target = ablations.targets.emplace_back();
     target.checkpoint = inputs_.checkpoints[model][step];
-    NeuronSetResolver resolver(*context_.store, target.checkpoint);
+    NeuronSetResolver resolver(*context_.store, target.checkpoint, context_.limits);
     for (const StudyAblationRequest& wanted : AblationsOf(inputs_, model, step)) {
       v1::StudyAblationPart& part = *study_.mutable_parts()->add_ablations();
       part.set_model(Model(model));

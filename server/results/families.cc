@@ -17,7 +17,7 @@ namespace homolog::results {
 namespace {
 
 constexpr char kEnds[] = "ends", kMembers[] = "members", kMeanExcess[] = "mean_excess";
-constexpr int kDefaultPage = 100, kLargestPage = 1000;
+constexpr int kDefaultPage = 100;
 // A page stays below the 4 MiB that clients of gRPC take; a member is some 60 bytes.
 constexpr size_t kPageBytes = 3 << 20, kMostMembers = 10000;
 
@@ -161,9 +161,10 @@ absl::StatusOr<StoredFamilies> ReadFamilies(const store::Store& store, const std
 }
 
 absl::StatusOr<v1::ListFamiliesResponse> ListFamilies(const store::Store& store,
-                                                      const v1::ListFamiliesRequest& request) {
+                                                      const v1::ListFamiliesRequest& request,
+                                                      const Limits& limits) {
   HOMOLOG_ASSIGN_OR_RETURN(const int page_size,
-                           CheckPageSize(request.page_size(), kDefaultPage, kLargestPage));
+                           CheckPageSize(request.page_size(), kDefaultPage, limits.page_size));
   HOMOLOG_ASSIGN_OR_RETURN(const StoredFamilies families, ReadFamilies(store, request.parent()));
   std::optional<analysis::FamilyNeuron> member;
   if (request.has_member()) {

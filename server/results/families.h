@@ -15,6 +15,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/limits.h"
 #include "homolog/v1/analysis_service.pb.h"
 #include "homolog/v1/family.pb.h"
 #include "server/analysis/families.h"
@@ -45,7 +46,8 @@ absl::StatusOr<StoredFamilies> ReadFamilies(const store::Store& store, const std
 
 // AnalysisService.ListFamilies.
 absl::StatusOr<v1::ListFamiliesResponse> ListFamilies(const store::Store& store,
-                                                      const v1::ListFamiliesRequest& request);
+                                                      const v1::ListFamiliesRequest& request,
+                                                      const Limits& limits = {});
 
 }  // namespace homolog::results
 

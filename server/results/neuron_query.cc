@@ -18,7 +18,7 @@ namespace homolog::results {
 namespace {
 
 constexpr double kNoThreshold = -2;  // no excess is below it
-constexpr int kDefaultPageSize = 1000, kLargestPageSize = 10000;
+constexpr int kDefaultPageSize = 1000;
 // A page ends with the row that passes this: with the longest names a row takes some 20 KiB, so
 // that every page is below the 4 MiB that clients of gRPC take unless they are told otherwise.
 constexpr size_t kPageBytes = 3 << 20;
@@ -70,10 +70,11 @@ std::string ListingKey(v1::QueryUniversalNeuronsRequest request) {
 }  // namespace
 
 absl::StatusOr<v1::QueryUniversalNeuronsResponse> QueryNeurons(
-    const store::Store& store, const v1::QueryUniversalNeuronsRequest& request) {
+    const store::Store& store, const v1::QueryUniversalNeuronsRequest& request,
+    const Limits& limits) {
   HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kCorrelations, request.correlation()));
-  HOMOLOG_ASSIGN_OR_RETURN(const int page_size,
-                           CheckPageSize(request.page_size(), kDefaultPageSize, kLargestPageSize));
+  HOMOLOG_ASSIGN_OR_RETURN(const int page_size, CheckPageSize(request.page_size(), kDefaultPageSize,
+                                                              limits.neuron_page_size));
   HOMOLOG_ASSIGN_OR_RETURN(const v1::Correlation manifest, ReadCorrelation(store, id));
   HOMOLOG_ASSIGN_OR_RETURN(const Query query, ParseQuery(request, manifest));
   const std::string listing = ListingKey(request);

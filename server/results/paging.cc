@@ -1,5 +1,7 @@
 #include "server/results/paging.h"
 
+#include <algorithm>
+
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/digest.h"
@@ -15,7 +17,8 @@ constexpr int64_t kLargestOffset = int64_t{1} << 48;
 
 }  // namespace
 
-absl::StatusOr<int> CheckPageSize(int32_t page_size, int fallback, int limit) {
+absl::StatusOr<int> CheckPageSize(int32_t page_size, int fallback, int64_t limit) {
+  fallback = static_cast<int>(std::min<int64_t>(fallback, limit));
   if (page_size < 0 || page_size > limit) {
     return InvalidArgument(
         "INVALID_PAGE_SIZE",

@@ -12,9 +12,9 @@
 
 namespace homolog::results {
 
-// The page size to use: `fallback` for 0. INVALID_ARGUMENT (reason INVALID_PAGE_SIZE) below 0 and
-// above `limit`.
-absl::StatusOr<int> CheckPageSize(int32_t page_size, int fallback, int limit);
+// The page size to use: `fallback` (or `limit`, where that is less) for 0. INVALID_ARGUMENT (reason
+// INVALID_PAGE_SIZE) below 0 and above `limit`.
+absl::StatusOr<int> CheckPageSize(int32_t page_size, int fallback, int64_t limit);
 
 // A token for "go on at `offset`" of the listing that `listing` identifies, and back.
 // INVALID_ARGUMENT (reason INVALID_PAGE_TOKEN) for a token that was not made for this listing.

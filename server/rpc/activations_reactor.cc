@@ -33,10 +33,12 @@ class ActivationsReactor : public grpc::ServerWriteReactor<v1::ExtractActivation
  public:
   ActivationsReactor(const operations::AnalysisContext& context, operations::DeviceWorker* worker,
                      RequestPool* pool, grpc::CallbackServerContext* server_context, Call call,
-                     v1::ExtractActivationsRequest request, std::function<void(int64_t)> on_tokens)
+                     StreamSlots::Slot slot, v1::ExtractActivationsRequest request,
+                     std::function<void(int64_t)> on_tokens)
       : context_(context),
         worker_(worker),
         call_(std::move(call)),
+        slot_(std::move(slot)),
         request_(std::move(request)),
         on_tokens_(std::move(on_tokens)),
         stall_guard_(server_context, kStallTimeout) {
@@ -116,7 +118,7 @@ class ActivationsReactor : public grpc::ServerWriteReactor<v1::ExtractActivation
       if (!gone) waiting_ = step;
     }
     if (gone) return step->Refuse(Gone());
-    const absl::Status posted = worker_->PostShort("", [step] { step->Run(); });
+    const absl::Status posted = worker_->PostShort(call_.caller().name, [step] { step->Run(); });
     if (!posted.ok()) step->Refuse(posted);
   }
 
@@ -173,12 +175,14 @@ class ActivationsReactor : public grpc::ServerWriteReactor<v1::ExtractActivation
     stall_guard_.Stop();
     batch_.clear();
     plan_.checkpoint.reset();
+    slot_.Release();
     Finish(call_.End(status));
   }
 
   const operations::AnalysisContext context_;
   operations::DeviceWorker* const worker_;
   const Call call_;
+  StreamSlots::Slot slot_;
   const v1::ExtractActivationsRequest request_;
   const std::function<void(int64_t)> on_tokens_;
   std::atomic<bool> cancelled_ = false;
@@ -200,10 +204,10 @@ class ActivationsReactor : public grpc::ServerWriteReactor<v1::ExtractActivation
 
 grpc::ServerWriteReactor<v1::ExtractActivationsResponse>* NewActivationsReactor(
     const operations::AnalysisContext& context, operations::DeviceWorker* worker, RequestPool* pool,
-    grpc::CallbackServerContext* server_context, Call call,
+    grpc::CallbackServerContext* server_context, Call call, StreamSlots::Slot slot,
     const v1::ExtractActivationsRequest& request, std::function<void(int64_t tokens)> on_tokens) {
-  return new ActivationsReactor(context, worker, pool, server_context, std::move(call), request,
-                                std::move(on_tokens));
+  return new ActivationsReactor(context, worker, pool, server_context, std::move(call),
+                                std::move(slot), request, std::move(on_tokens));
 }
 
 }  // namespace homolog::rpc

@@ -11,6 +11,7 @@
 #include "server/operations/analysis_inputs.h"
 #include "server/operations/device_worker.h"
 #include "server/rpc/call.h"
+#include "server/rpc/stream_slots.h"
 
 namespace homolog::rpc {
 
@@ -20,7 +21,7 @@ namespace homolog::rpc {
 // minute is cut off, and a vanished one frees everything. `on_tokens` counts.
 grpc::ServerWriteReactor<v1::ExtractActivationsResponse>* NewActivationsReactor(
     const operations::AnalysisContext& context, operations::DeviceWorker* worker, RequestPool* pool,
-    grpc::CallbackServerContext* server_context, Call call,
+    grpc::CallbackServerContext* server_context, Call call, StreamSlots::Slot slot,
     const v1::ExtractActivationsRequest& request, std::function<void(int64_t tokens)> on_tokens);
 
 }  // namespace homolog::rpc

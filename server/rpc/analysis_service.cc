@@ -1,5 +1,6 @@
 #include "server/rpc/analysis_service.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -40,9 +41,9 @@ int FittingRecords(const store::Page& page) {
 // One page of stored manifests; `add` makes room for one in the response.
 template <typename Response, typename Request, typename Add>
 absl::StatusOr<Response> ListManifests(const store::Store& store, std::string_view kind,
-                                       const Request& request, Add add) {
+                                       const Limits& limits, const Request& request, Add add) {
   HOMOLOG_ASSIGN_OR_RETURN(const int page_size,
-                           results::CheckPageSize(request.page_size(), 100, 1000));
+                           results::CheckPageSize(request.page_size(), 100, limits.page_size));
   HOMOLOG_ASSIGN_OR_RETURN(store::Page page,
                            store.ListResults(kind, page_size, request.page_token()));
   if (const int fitting = FittingRecords(page); fitting < static_cast<int>(page.records.size())) {
@@ -91,57 +92,77 @@ absl::StatusOr<std::string> OperationOf(const store::Store& store, const operati
 AnalysisService::AnalysisService(operations::AnalysisContext context,
                                  operations::OperationManager* manager,
                                  operations::DeviceWorker* worker, RequestPool* quick,
-                                 RequestPool* slow, metrics::Metrics* metrics)
+                                 RequestPool* slow, const Entrance& entrance)
     : context_(context),
       manager_(manager),
       worker_(worker),
       quick_(quick),
       slow_(slow),
-      metrics_(metrics),
-      extract_(MakeMethod(*metrics, "AnalysisService/ExtractActivations")),
-      compute_(MakeMethod(*metrics, "AnalysisService/ComputeCorrelations")),
-      get_correlation_(MakeMethod(*metrics, "AnalysisService/GetCorrelation")),
-      list_correlations_(MakeMethod(*metrics, "AnalysisService/ListCorrelations")),
-      query_(MakeMethod(*metrics, "AnalysisService/QueryUniversalNeurons")),
-      get_neuron_(MakeMethod(*metrics, "AnalysisService/GetNeuron")),
-      get_neuron_table_(MakeMethod(*metrics, "AnalysisService/GetNeuronTable")),
-      run_ablation_(MakeMethod(*metrics, "AnalysisService/RunAblation")),
-      get_ablation_(MakeMethod(*metrics, "AnalysisService/GetAblation")),
-      list_ablations_(MakeMethod(*metrics, "AnalysisService/ListAblations")),
-      run_study_(MakeMethod(*metrics, "AnalysisService/RunStudy")),
-      get_study_(MakeMethod(*metrics, "AnalysisService/GetStudy")),
-      list_studies_(MakeMethod(*metrics, "AnalysisService/ListStudies")),
-      get_persistence_(MakeMethod(*metrics, "AnalysisService/GetPersistence")),
-      get_lineage_(MakeMethod(*metrics, "AnalysisService/GetLineage")),
-      get_family_set_(MakeMethod(*metrics, "AnalysisService/GetFamilySet")),
-      list_families_(MakeMethod(*metrics, "AnalysisService/ListFamilies")) {}
+      metrics_(entrance.metrics),
+      extractions_("ExtractActivations streams", context_.limits.activation_streams,
+                   context_.limits.activation_streams_per_client),
+      extract_(MakeMethod(entrance, "AnalysisService/ExtractActivations", Role::kAnalyst)),
+      compute_(MakeMethod(entrance, "AnalysisService/ComputeCorrelations", Role::kAnalyst)),
+      get_correlation_(MakeMethod(entrance, "AnalysisService/GetCorrelation", Role::kViewer)),
+      list_correlations_(MakeMethod(entrance, "AnalysisService/ListCorrelations", Role::kViewer)),
+      query_(MakeMethod(entrance, "AnalysisService/QueryUniversalNeurons", Role::kViewer)),
+      get_neuron_(MakeMethod(entrance, "AnalysisService/GetNeuron", Role::kViewer)),
+      get_neuron_table_(MakeMethod(entrance, "AnalysisService/GetNeuronTable", Role::kViewer)),
+      run_ablation_(MakeMethod(entrance, "AnalysisService/RunAblation", Role::kAnalyst)),
+      get_ablation_(MakeMethod(entrance, "AnalysisService/GetAblation", Role::kViewer)),
+      list_ablations_(MakeMethod(entrance, "AnalysisService/ListAblations", Role::kViewer)),
+      run_study_(MakeMethod(entrance, "AnalysisService/RunStudy", Role::kAnalyst)),
+      get_study_(MakeMethod(entrance, "AnalysisService/GetStudy", Role::kViewer)),
+      list_studies_(MakeMethod(entrance, "AnalysisService/ListStudies", Role::kViewer)),
+      get_persistence_(MakeMethod(entrance, "AnalysisService/GetPersistence", Role::kViewer)),
+      get_lineage_(MakeMethod(entrance, "AnalysisService/GetLineage", Role::kViewer)),
+      get_family_set_(MakeMethod(entrance, "AnalysisService/GetFamilySet", Role::kViewer)),
+      list_families_(MakeMethod(entrance, "AnalysisService/ListFamilies", Role::kViewer)) {}
 
-absl::StatusOr<v1::Operation> AnalysisService::SubmitOrAnswer(operations::Job job) {
+template <typename Request>
+absl::StatusOr<v1::Operation> AnalysisService::Operate(
+    const Caller& caller, std::string_view kind, Request request,
+    absl::StatusOr<operations::Job> (*prepare)(const operations::AnalysisContext& context,
+                                               const Request& request)) {
+  const operations::Requester requester{caller.name, request.request_id()};
+  request.clear_request_id();  // no part of the question
+  HOMOLOG_ASSIGN_OR_RETURN(
+      std::optional<v1::Operation> known,
+      manager_->FindRequest(requester, std::string(kind), request.SerializeAsString()));
+  if (known) return *std::move(known);
+  HOMOLOG_ASSIGN_OR_RETURN(operations::Job job, prepare(context_, request));
+  return SubmitOrAnswer(std::move(job), requester);
+}
+
+absl::StatusOr<v1::Operation> AnalysisService::SubmitOrAnswer(
+    operations::Job job, const operations::Requester& requester) {
   const absl::StatusOr<std::string> operation = OperationOf(*context_.store, job);
   if (operation.ok()) {
     metrics_->store_hits.Increment();
-    return manager_->Finished(job, *operation);
+    return manager_->Finished(job, *operation, requester);
   }
   metrics_->store_misses.Increment();
-  return manager_->Submit(std::move(job));
+  return manager_->Submit(std::move(job), requester);
 }
 
 grpc::ServerWriteReactor<v1::ExtractActivationsResponse>* AnalysisService::ExtractActivations(
     grpc::CallbackServerContext* context, const v1::ExtractActivationsRequest* request) {
-  return NewActivationsReactor(context_, worker_, slow_, context,
-                               Call(context, extract_.name, extract_.metrics.get()), *request,
+  using Ended = EndedStream<grpc::ServerWriteReactor<v1::ExtractActivationsResponse>>;
+  absl::StatusOr<Call> call = Call::Begin(context, extract_);
+  if (!call.ok()) return new Ended(ToGrpcStatus(call.status()));
+  absl::StatusOr<StreamSlots::Slot> slot = extractions_.Take(call->caller().name);
+  if (!slot.ok()) return new Ended(call->End(slot.status()));
+  return NewActivationsReactor(context_, worker_, slow_, context, *std::move(call),
+                               *std::move(slot), *request,
                                [this](int64_t tokens) { metrics_->tokens.Increment(tokens); });
 }
 
 grpc::ServerUnaryReactor* AnalysisService::ComputeCorrelations(
     grpc::CallbackServerContext* context, const v1::ComputeCorrelationsRequest* request,
     v1::Operation* response) {
-  return RunUnary(context, *slow_, compute_, response,
-                  [this, request]() -> absl::StatusOr<v1::Operation> {
-                    HOMOLOG_ASSIGN_OR_RETURN(operations::Job job,
-                                             operations::PrepareCorrelation(context_, *request));
-                    return SubmitOrAnswer(std::move(job));
-                  });
+  return RunUnary(context, *slow_, compute_, response, [this, request](const Caller& caller) {
+    return Operate(caller, operations::kCorrelationKind, *request, operations::PrepareCorrelation);
+  });
 }
 
 grpc::ServerUnaryReactor* AnalysisService::GetCorrelation(grpc::CallbackServerContext* context,
@@ -160,7 +181,7 @@ grpc::ServerUnaryReactor* AnalysisService::ListCorrelations(
     v1::ListCorrelationsResponse* response) {
   return RunUnary(context, *quick_, list_correlations_, response, [this, request] {
     return ListManifests<v1::ListCorrelationsResponse>(
-        *context_.store, kCorrelations, *request,
+        *context_.store, kCorrelations, context_.limits, *request,
         [](v1::ListCorrelationsResponse& page) { return page.add_correlations(); });
   });
 }
@@ -168,8 +189,9 @@ grpc::ServerUnaryReactor* AnalysisService::ListCorrelations(
 grpc::ServerUnaryReactor* AnalysisService::QueryUniversalNeurons(
     grpc::CallbackServerContext* context, const v1::QueryUniversalNeuronsRequest* request,
     v1::QueryUniversalNeuronsResponse* response) {
-  return RunUnary(context, *quick_, query_, response,
-                  [this, request] { return results::QueryNeurons(*context_.store, *request); });
+  return RunUnary(context, *quick_, query_, response, [this, request] {
+    return results::QueryNeurons(*context_.store, *request, context_.limits);
+  });
 }
 
 grpc::ServerUnaryReactor* AnalysisService::GetNeuron(grpc::CallbackServerContext* context,
@@ -189,12 +211,9 @@ grpc::ServerUnaryReactor* AnalysisService::GetNeuronTable(grpc::CallbackServerCo
 grpc::ServerUnaryReactor* AnalysisService::RunAblation(grpc::CallbackServerContext* context,
                                                        const v1::RunAblationRequest* request,
                                                        v1::Operation* response) {
-  return RunUnary(context, *slow_, run_ablation_, response,
-                  [this, request]() -> absl::StatusOr<v1::Operation> {
-                    HOMOLOG_ASSIGN_OR_RETURN(operations::Job job,
-                                             operations::PrepareAblation(context_, *request));
-                    return SubmitOrAnswer(std::move(job));
-                  });
+  return RunUnary(context, *slow_, run_ablation_, response, [this, request](const Caller& caller) {
+    return Operate(caller, operations::kAblationKind, *request, operations::PrepareAblation);
+  });
 }
 
 grpc::ServerUnaryReactor* AnalysisService::GetAblation(grpc::CallbackServerContext* context,
@@ -212,7 +231,7 @@ grpc::ServerUnaryReactor* AnalysisService::ListAblations(grpc::CallbackServerCon
                                                          v1::ListAblationsResponse* response) {
   return RunUnary(context, *quick_, list_ablations_, response, [this, request] {
     return ListManifests<v1::ListAblationsResponse>(
-        *context_.store, kAblations, *request,
+        *context_.store, kAblations, context_.limits, *request,
         [](v1::ListAblationsResponse& page) { return page.add_ablations(); });
   });
 }
@@ -220,11 +239,9 @@ grpc::ServerUnaryReactor* AnalysisService::ListAblations(grpc::CallbackServerCon
 grpc::ServerUnaryReactor* AnalysisService::RunStudy(grpc::CallbackServerContext* context,
                                                     const v1::RunStudyRequest* request,
                                                     v1::Operation* response) {
-  return RunUnary(
-      context, *slow_, run_study_, response, [this, request]() -> absl::StatusOr<v1::Operation> {
-        HOMOLOG_ASSIGN_OR_RETURN(operations::Job job, operations::PrepareStudy(context_, *request));
-        return SubmitOrAnswer(std::move(job));
-      });
+  return RunUnary(context, *slow_, run_study_, response, [this, request](const Caller& caller) {
+    return Operate(caller, operations::kStudyKind, *request, operations::PrepareStudy);
+  });
 }
 
 grpc::ServerUnaryReactor* AnalysisService::GetStudy(grpc::CallbackServerContext* context,
@@ -242,7 +259,7 @@ grpc::ServerUnaryReactor* AnalysisService::ListStudies(grpc::CallbackServerConte
                     HOMOLOG_ASSIGN_OR_RETURN(
                         v1::ListStudiesResponse page,
                         ListManifests<v1::ListStudiesResponse>(
-                            *context_.store, kStudies, *request,
+                            *context_.store, kStudies, context_.limits, *request,
                             [](v1::ListStudiesResponse& all) { return all.add_studies(); }));
                     for (v1::Study& study : *page.mutable_studies()) results::Abridge(study);
                     return page;
@@ -274,8 +291,9 @@ grpc::ServerUnaryReactor* AnalysisService::GetFamilySet(grpc::CallbackServerCont
 grpc::ServerUnaryReactor* AnalysisService::ListFamilies(grpc::CallbackServerContext* context,
                                                         const v1::ListFamiliesRequest* request,
                                                         v1::ListFamiliesResponse* response) {
-  return RunUnary(context, *quick_, list_families_, response,
-                  [this, request] { return results::ListFamilies(*context_.store, *request); });
+  return RunUnary(context, *quick_, list_families_, response, [this, request] {
+    return results::ListFamilies(*context_.store, *request, context_.limits);
+  });
 }
 
 }  // namespace homolog::rpc

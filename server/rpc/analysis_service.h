@@ -6,6 +6,7 @@
 #include "server/operations/analysis_inputs.h"
 #include "server/operations/operation_manager.h"
 #include "server/rpc/call.h"
+#include "server/rpc/stream_slots.h"
 
 namespace homolog::rpc {
 
@@ -15,7 +16,7 @@ class AnalysisService : public v1::AnalysisService::CallbackService {
   // tokenizer.
   AnalysisService(operations::AnalysisContext context, operations::OperationManager* manager,
                   operations::DeviceWorker* worker, RequestPool* quick, RequestPool* slow,
-                  metrics::Metrics* metrics);
+                  const Entrance& entrance);
 
   grpc::ServerWriteReactor<v1::ExtractActivationsResponse>* ExtractActivations(
       grpc::CallbackServerContext* context, const v1::ExtractActivationsRequest* request) override;
@@ -69,8 +70,15 @@ class AnalysisService : public v1::AnalysisService::CallbackService {
                                          v1::ListFamiliesResponse* response) override;
 
  private:
-  // From the store where the result is there, else queued.
-  absl::StatusOr<v1::Operation> SubmitOrAnswer(operations::Job job);
+  // The operation that the request led to before, where it has an id that is known; else prepares
+  // its job, and answers from the store where the result is there, or queues it.
+  template <typename Request>
+  absl::StatusOr<v1::Operation> Operate(
+      const Caller& caller, std::string_view kind, Request request,
+      absl::StatusOr<operations::Job> (*prepare)(const operations::AnalysisContext& context,
+                                                 const Request& request));
+  absl::StatusOr<v1::Operation> SubmitOrAnswer(operations::Job job,
+                                               const operations::Requester& requester);
 
   const operations::AnalysisContext context_;
   operations::OperationManager* const manager_;
@@ -78,6 +86,7 @@ class AnalysisService : public v1::AnalysisService::CallbackService {
   RequestPool* const quick_;
   RequestPool* const slow_;
   metrics::Metrics* const metrics_;
+  StreamSlots extractions_;
   const Method extract_, compute_, get_correlation_, list_correlations_, query_, get_neuron_,
       get_neuron_table_, run_ablation_, get_ablation_, list_ablations_, run_study_, get_study_,
       list_studies_, get_persistence_, get_lineage_, get_family_set_, list_families_;

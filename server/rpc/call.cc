@@ -31,20 +31,33 @@ std::string RequestId(const grpc::CallbackServerContext& context) {
 
 }  // namespace
 
-Call::Call(grpc::CallbackServerContext* context, std::string method,
-           metrics::MethodMetrics* metrics)
-    : method_(std::move(method)), id_(RequestId(*context)), metrics_(metrics) {
+Call::Call(grpc::CallbackServerContext* context, const Method& method)
+    : method_(&method),
+      id_(RequestId(*context)),
+      caller_{AddressOf(context->peer()), Role::kViewer} {
   context->AddInitialMetadata("x-request-id", id_);
 }
 
-grpc::Status Call::End(const absl::Status& status) const {
+absl::StatusOr<Call> Call::Begin(grpc::CallbackServerContext* context, const Method& method) {
+  Call call(context, method);
+  absl::StatusOr<Caller> caller = method.doorkeeper->Admit(*context, method.role);
+  if (!caller.ok()) {
+    call.End(caller.status());
+    return caller.status();
+  }
+  call.caller_ = *std::move(caller);
+  return call;
+}
+
+grpc::Status Call::End(const absl::Status& status, std::string_view resource) const {
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
   const std::string code = absl::StatusCodeToString(status.code());
-  metrics_->Observe(static_cast<int>(status.code()), code, seconds);
+  method_->metrics->Observe(static_cast<int>(status.code()), code, seconds);
   const std::string message(status.message().data(), status.message().size());
-  LOG(INFO) << "request=" << id_ << " method=" << method_ << " code=" << code
-            << " seconds=" << seconds
+  LOG(INFO) << "request=" << id_ << " client=" << caller_.name << " method=" << method_->name
+            << " code=" << code << " seconds=" << seconds
+            << (resource.empty() ? "" : absl::StrCat(" resource=", std::string(resource)))
             << (status.ok()
                     ? ""
                     : absl::StrCat(" reason=", ErrorReason(status), " message=", Quoted(message)));
@@ -52,7 +65,9 @@ grpc::Status Call::End(const absl::Status& status) const {
 }
 
 absl::Status ServerBusy() {
-  return ResourceExhausted("SERVER_BUSY", "too many requests wait already; ask again later");
+  return WithRetryDelay(
+      ResourceExhausted("SERVER_BUSY", "too many requests wait already; ask again later"),
+      std::chrono::seconds(1));
 }
 
 absl::Status CatchAll(const std::function<absl::Status()>& function) {

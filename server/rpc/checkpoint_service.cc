@@ -53,16 +53,18 @@ v1::Checkpoint CheckpointProto(const CheckpointInfo& info, const at::Device& dev
 }  // namespace
 
 CheckpointService::CheckpointService(checkpoints::Registry* registry,
-                                     datasets::TokenizerCache* tokenizers, RequestPool* quick,
-                                     RequestPool* slow, metrics::Metrics* metrics)
+                                     datasets::TokenizerCache* tokenizers, const Limits& limits,
+                                     RequestPool* quick, RequestPool* slow,
+                                     const Entrance& entrance)
     : registry_(registry),
       tokenizers_(tokenizers),
+      limits_(limits),
       quick_(quick),
       slow_(slow),
-      list_(MakeMethod(*metrics, "CheckpointService/ListCheckpoints")),
-      get_(MakeMethod(*metrics, "CheckpointService/GetCheckpoint")),
-      load_(MakeMethod(*metrics, "CheckpointService/LoadCheckpoint")),
-      unload_(MakeMethod(*metrics, "CheckpointService/UnloadCheckpoint")) {}
+      list_(MakeMethod(entrance, "CheckpointService/ListCheckpoints", Role::kViewer)),
+      get_(MakeMethod(entrance, "CheckpointService/GetCheckpoint", Role::kViewer)),
+      load_(MakeMethod(entrance, "CheckpointService/LoadCheckpoint", Role::kAnalyst)),
+      unload_(MakeMethod(entrance, "CheckpointService/UnloadCheckpoint", Role::kAnalyst)) {}
 
 std::vector<v1::Checkpoint> CheckpointService::Protos(std::vector<CheckpointInfo> infos) const {
   registry_->FindEqualWeights(infos);
@@ -86,7 +88,7 @@ v1::Checkpoint CheckpointService::Proto(CheckpointInfo info) const {
 absl::StatusOr<v1::ListCheckpointsResponse> CheckpointService::List(
     const v1::ListCheckpointsRequest& request) const {
   HOMOLOG_ASSIGN_OR_RETURN(const int page_size,
-                           results::CheckPageSize(request.page_size(), 100, 1000));
+                           results::CheckPageSize(request.page_size(), 100, limits_.page_size));
   if (!request.model().empty()) {
     HOMOLOG_RETURN_IF_ERROR(ValidateResourceId("model", request.model()));
   }

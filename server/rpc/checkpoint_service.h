@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "common/limits.h"
 #include "homolog/v1/checkpoint_service.grpc.pb.h"
 #include "server/checkpoints/registry.h"
 #include "server/datasets/tokenizer_cache.h"
@@ -15,7 +16,8 @@ class CheckpointService : public v1::CheckpointService::CallbackService {
  public:
   // All outlive the service. `slow` runs what reads or hashes weights.
   CheckpointService(checkpoints::Registry* registry, datasets::TokenizerCache* tokenizers,
-                    RequestPool* quick, RequestPool* slow, metrics::Metrics* metrics);
+                    const Limits& limits, RequestPool* quick, RequestPool* slow,
+                    const Entrance& entrance);
 
   grpc::ServerUnaryReactor* ListCheckpoints(grpc::CallbackServerContext* context,
                                             const v1::ListCheckpointsRequest* request,
@@ -38,6 +40,7 @@ class CheckpointService : public v1::CheckpointService::CallbackService {
 
   checkpoints::Registry* const registry_;
   datasets::TokenizerCache* const tokenizers_;
+  const Limits limits_;
   RequestPool* const quick_;
   RequestPool* const slow_;
   const Method list_, get_, load_, unload_;

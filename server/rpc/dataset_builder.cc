@@ -47,25 +47,31 @@ absl::StatusOr<std::unique_ptr<datasets::TokenReader>> MakeReader(
   }
 }
 
-absl::Status FillSequenceLength(int64_t context_length, v1::DatasetSpec& spec) {
+absl::Status FillSequenceLength(const Limits& limits, int64_t context_length,
+                                v1::DatasetSpec& spec) {
   if (spec.sequence_length() == 0) spec.set_sequence_length(context_length);
-  if (spec.sequence_length() < 2 || spec.sequence_length() > context_length) {
-    return InvalidArgument("INVALID_SEQUENCE_LENGTH",
-                           absl::StrCat("sequence_length is ", spec.sequence_length(),
-                                        "; must be 0 (the context length) or 2 to ", context_length,
-                                        ", the context length of ", spec.checkpoint()));
+  const int64_t length = spec.sequence_length();
+  if (length < 2 || length > context_length) {
+    return InvalidArgument(
+        "INVALID_SEQUENCE_LENGTH",
+        absl::StrCat("sequence_length is ", length, "; must be 0 (the context length) or 2 to ",
+                     context_length, ", the context length of ", spec.checkpoint()));
   }
-  return absl::OkStatus();
+  if (length <= limits.sequence_length) return absl::OkStatus();
+  return InvalidArgument("INVALID_SEQUENCE_LENGTH",
+                         absl::StrCat("sequence_length is ", length, "; this server takes 2 to ",
+                                      limits.sequence_length, " tokens"));
 }
 
 }  // namespace
 
 DatasetBuilder::DatasetBuilder(checkpoints::Registry* registry,
                                datasets::TokenizerCache* tokenizers, store::Store* store,
-                               std::function<bool()> cancelled)
+                               const Limits& limits, std::function<bool()> cancelled)
     : registry_(registry),
       tokenizers_(tokenizers),
       store_(store),
+      limits_(limits),
       cancelled_(std::move(cancelled)),
       upload_(store) {}
 
@@ -101,13 +107,14 @@ absl::Status DatasetBuilder::Begin(const v1::DatasetSpec& spec) {
   }
   const engine::ModelShape& shape = checkpoint.description->shape;
   v1::DatasetSpec complete = spec;
-  HOMOLOG_RETURN_IF_ERROR(FillSequenceLength(shape.context_length, complete));
+  HOMOLOG_RETURN_IF_ERROR(FillSequenceLength(limits_, shape.context_length, complete));
   vocabulary_size_ = shape.vocabulary_size;
   HOMOLOG_ASSIGN_OR_RETURN(tokenizer_, tokenizers_->Open(checkpoint.folder, vocabulary_size_));
   HOMOLOG_ASSIGN_OR_RETURN(
       std::unique_ptr<datasets::TokenReader> reader,
       MakeReader(spec.format(), vocabulary_size_, spec.checkpoint(), tokenizer_));
-  reader_ = datasets::MakeDecompressingReader(std::move(reader));
+  reader_ = datasets::MakeDecompressingReader(
+      datasets::MakeLimitedReader(std::move(reader), limits_.upload_bytes));
   spec_ = std::move(complete);
   return absl::OkStatus();
 }
@@ -121,6 +128,9 @@ absl::Status DatasetBuilder::AddData(const std::string& data) {
                                                            " bytes; at most ", kLargestPiece));
   }
   received_bytes_ += static_cast<int64_t>(data.size());
+  if (received_bytes_ > limits_.upload_bytes) {
+    return datasets::UploadTooLarge("bytes as sent", limits_.upload_bytes);
+  }
   return Enough(
       reader_->Feed(data, [this](std::span<const int32_t> ids) { return AppendTokens(ids); }));
 }
@@ -150,6 +160,10 @@ absl::Status DatasetBuilder::AppendTokens(std::span<const int32_t> ids) {
     const auto room = static_cast<size_t>(most - upload_.token_count());
     enough = ids.size() >= room;
     ids = ids.first(std::min(ids.size(), room));
+  }
+  const int64_t tokens = upload_.token_count() + static_cast<int64_t>(ids.size());
+  if (tokens > limits_.upload_bytes / static_cast<int64_t>(sizeof(int32_t))) {
+    return datasets::UploadTooLarge("bytes of tokens, 4 each", limits_.upload_bytes);
   }
   HOMOLOG_RETURN_IF_ERROR(upload_.Append(ids));
   for (const int32_t id : ids) max_token_id_ = std::max(max_token_id_, id);

@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/limits.h"
 #include "homolog/v1/dataset.pb.h"
 #include "homolog/v1/dataset_service.pb.h"
 #include "server/checkpoints/registry.h"
@@ -25,10 +26,10 @@ namespace homolog::rpc {
 
 class DatasetBuilder {
  public:
-  // All outlive the builder. `cancelled` is asked now and then while a piece is worked on.
+  // All pointers outlive the builder. `cancelled` is asked now and then while a piece is worked on.
   DatasetBuilder(
       checkpoints::Registry* registry, datasets::TokenizerCache* tokenizers, store::Store* store,
-      std::function<bool()> cancelled = [] { return false; });
+      const Limits& limits = {}, std::function<bool()> cancelled = [] { return false; });
 
   // Takes the next message. Errors as DatasetService.CreateDataset says.
   absl::Status Add(const v1::CreateDatasetRequest& message);
@@ -48,6 +49,7 @@ class DatasetBuilder {
   checkpoints::Registry* const registry_;
   datasets::TokenizerCache* const tokenizers_;
   store::Store* const store_;
+  const Limits limits_;
   const std::function<bool()> cancelled_;
   std::optional<v1::DatasetSpec> spec_;  // with every default filled in
   int64_t vocabulary_size_ = 0;

@@ -21,11 +21,13 @@ namespace {
 class UploadReactor : public grpc::ServerReadReactor<v1::CreateDatasetRequest> {
  public:
   UploadReactor(checkpoints::Registry* registry, datasets::TokenizerCache* tokenizers,
-                store::Store* store, RequestPool* pool, Call call, v1::Dataset* response)
-      : builder_(std::make_unique<DatasetBuilder>(registry, tokenizers, store,
+                store::Store* store, const Limits& limits, RequestPool* pool, Call call,
+                StreamSlots::Slot slot, v1::Dataset* response)
+      : builder_(std::make_unique<DatasetBuilder>(registry, tokenizers, store, limits,
                                                   [this] { return cancelled_.load(); })),
         pool_(pool),
         call_(std::move(call)),
+        slot_(std::move(slot)),
         response_(response) {
     StartRead(&message_);
   }
@@ -54,21 +56,23 @@ class UploadReactor : public grpc::ServerReadReactor<v1::CreateDatasetRequest> {
       });
     }
     builder_.reset();  // an upload that failed is gone before the client hears of it
+    slot_.Release();
     Finish(call_.End(status));
   }
 
   std::unique_ptr<DatasetBuilder> builder_;
   RequestPool* const pool_;
   const Call call_;
+  StreamSlots::Slot slot_;
   v1::Dataset* const response_;
   v1::CreateDatasetRequest message_;
   std::atomic<bool> cancelled_ = false;
 };
 
-absl::StatusOr<v1::ListDatasetsResponse> List(const store::Store& store,
+absl::StatusOr<v1::ListDatasetsResponse> List(const store::Store& store, const Limits& limits,
                                               const v1::ListDatasetsRequest& request) {
   HOMOLOG_ASSIGN_OR_RETURN(const int page_size,
-                           results::CheckPageSize(request.page_size(), 100, 1000));
+                           results::CheckPageSize(request.page_size(), 100, limits.page_size));
   HOMOLOG_ASSIGN_OR_RETURN(const store::Page page,
                            store.ListDatasets(page_size, request.page_token()));
   v1::ListDatasetsResponse response;
@@ -86,28 +90,36 @@ absl::StatusOr<v1::ListDatasetsResponse> List(const store::Store& store,
 
 DatasetService::DatasetService(checkpoints::Registry* registry,
                                datasets::TokenizerCache* tokenizers, store::Store* store,
-                               RequestPool* quick, RequestPool* slow, metrics::Metrics* metrics)
+                               const Limits& limits, RequestPool* quick, RequestPool* slow,
+                               const Entrance& entrance)
     : registry_(registry),
       tokenizers_(tokenizers),
       store_(store),
+      limits_(limits),
       quick_(quick),
       slow_(slow),
-      create_(MakeMethod(*metrics, "DatasetService/CreateDataset")),
-      list_(MakeMethod(*metrics, "DatasetService/ListDatasets")),
-      get_(MakeMethod(*metrics, "DatasetService/GetDataset")),
-      delete_(MakeMethod(*metrics, "DatasetService/DeleteDataset")) {}
+      uploads_("uploads", limits.uploads, limits.uploads_per_client),
+      create_(MakeMethod(entrance, "DatasetService/CreateDataset", Role::kAnalyst)),
+      list_(MakeMethod(entrance, "DatasetService/ListDatasets", Role::kViewer)),
+      get_(MakeMethod(entrance, "DatasetService/GetDataset", Role::kViewer)),
+      delete_(MakeMethod(entrance, "DatasetService/DeleteDataset", Role::kAnalyst)) {}
 
 grpc::ServerReadReactor<v1::CreateDatasetRequest>* DatasetService::CreateDataset(
     grpc::CallbackServerContext* context, v1::Dataset* response) {
-  return new UploadReactor(registry_, tokenizers_, store_, slow_,
-                           Call(context, create_.name, create_.metrics.get()), response);
+  using Ended = EndedStream<grpc::ServerReadReactor<v1::CreateDatasetRequest>>;
+  absl::StatusOr<Call> call = Call::Begin(context, create_);
+  if (!call.ok()) return new Ended(ToGrpcStatus(call.status()));
+  absl::StatusOr<StreamSlots::Slot> slot = uploads_.Take(call->caller().name);
+  if (!slot.ok()) return new Ended(call->End(slot.status()));
+  return new UploadReactor(registry_, tokenizers_, store_, limits_, slow_, *std::move(call),
+                           *std::move(slot), response);
 }
 
 grpc::ServerUnaryReactor* DatasetService::ListDatasets(grpc::CallbackServerContext* context,
                                                        const v1::ListDatasetsRequest* request,
                                                        v1::ListDatasetsResponse* response) {
   return RunUnary(context, *quick_, list_, response,
-                  [this, request] { return List(*store_, *request); });
+                  [this, request] { return List(*store_, limits_, *request); });
 }
 
 grpc::ServerUnaryReactor* DatasetService::GetDataset(grpc::CallbackServerContext* context,

@@ -2,10 +2,12 @@
 #ifndef HOMOLOG_SERVER_RPC_DATASET_SERVICE_H_
 #define HOMOLOG_SERVER_RPC_DATASET_SERVICE_H_
 
+#include "common/limits.h"
 #include "homolog/v1/dataset_service.grpc.pb.h"
 #include "server/checkpoints/registry.h"
 #include "server/datasets/tokenizer_cache.h"
 #include "server/rpc/call.h"
+#include "server/rpc/stream_slots.h"
 #include "server/store/store.h"
 
 namespace homolog::rpc {
@@ -14,8 +16,8 @@ class DatasetService : public v1::DatasetService::CallbackService {
  public:
   // All outlive the service. `slow` runs uploads.
   DatasetService(checkpoints::Registry* registry, datasets::TokenizerCache* tokenizers,
-                 store::Store* store, RequestPool* quick, RequestPool* slow,
-                 metrics::Metrics* metrics);
+                 store::Store* store, const Limits& limits, RequestPool* quick, RequestPool* slow,
+                 const Entrance& entrance);
 
   grpc::ServerReadReactor<v1::CreateDatasetRequest>* CreateDataset(
       grpc::CallbackServerContext* context, v1::Dataset* response) override;
@@ -33,8 +35,10 @@ class DatasetService : public v1::DatasetService::CallbackService {
   checkpoints::Registry* const registry_;
   datasets::TokenizerCache* const tokenizers_;
   store::Store* const store_;
+  const Limits limits_;
   RequestPool* const quick_;
   RequestPool* const slow_;
+  StreamSlots uploads_;
   const Method create_, list_, get_, delete_;
 };
 

@@ -27,25 +27,31 @@ absl::Status ShuttingDown() {
 
 OperationWaiter::OperationWaiter(operations::OperationManager* manager, std::string name,
                                  std::chrono::nanoseconds timeout, Call call,
-                                 v1::Operation* response)
+                                 StreamSlots::Slot slot, v1::Operation* response)
     : manager_(manager),
       name_(std::move(name)),
       deadline_(std::chrono::steady_clock::now() + timeout),
       call_(std::move(call)),
+      slot_(std::move(slot)),
       response_(response) {
   Look();
 }
 
 void OperationWaiter::Look() {
-  if (cancelled_) return Finish(call_.End(ClientGone()));
+  if (cancelled_) return End(ClientGone());
   absl::StatusOr<v1::Operation> operation = manager_->Get(name_);
-  if (!operation.ok()) return Finish(call_.End(operation.status()));
+  if (!operation.ok()) return End(operation.status());
   if (operations::HasEnded(*operation) || std::chrono::steady_clock::now() >= deadline_) {
     *response_ = *std::move(operation);
-    return Finish(call_.End(absl::OkStatus()));
+    return End(absl::OkStatus());
   }
-  if (manager_->shutting_down()) return Finish(call_.End(ShuttingDown()));
+  if (manager_->shutting_down()) return End(ShuttingDown());
   LookLater();
+}
+
+void OperationWaiter::End(const absl::Status& status) {
+  slot_.Release();  // before the client hears of it, and may ask for another
+  Finish(call_.End(status));
 }
 
 void OperationWaiter::LookLater() {
@@ -54,22 +60,27 @@ void OperationWaiter::LookLater() {
 }
 
 OperationWatcher::OperationWatcher(operations::OperationManager* manager, std::string name,
-                                   Call call)
-    : manager_(manager), name_(std::move(name)), call_(std::move(call)) {
+                                   Call call, StreamSlots::Slot slot)
+    : manager_(manager), name_(std::move(name)), call_(std::move(call)), slot_(std::move(slot)) {
   Look();
 }
 
 void OperationWatcher::Look() {
-  if (cancelled_) return Finish(call_.End(ClientGone()));
+  if (cancelled_) return End(ClientGone());
   absl::StatusOr<v1::Operation> operation = manager_->Get(name_);
-  if (!operation.ok()) return Finish(call_.End(operation.status()));
+  if (!operation.ok()) return End(operation.status());
   std::string bytes = operation->SerializeAsString();
   if (bytes == sent_bytes_) {
-    return manager_->shutting_down() ? Finish(call_.End(ShuttingDown())) : LookLater();
+    return manager_->shutting_down() ? End(ShuttingDown()) : LookLater();
   }
   sent_ = *std::move(operation);
   sent_bytes_ = std::move(bytes);
   StartWrite(&sent_);
+}
+
+void OperationWatcher::End(const absl::Status& status) {
+  slot_.Release();  // before the client hears of it, and may ask for another
+  Finish(call_.End(status));
 }
 
 void OperationWatcher::LookLater() {
@@ -78,8 +89,8 @@ void OperationWatcher::LookLater() {
 }
 
 void OperationWatcher::OnWriteDone(bool ok) {
-  if (!ok) return Finish(call_.End(ClientGone()));
-  if (operations::HasEnded(sent_)) return Finish(call_.End(absl::OkStatus()));
+  if (!ok) return End(ClientGone());
+  if (operations::HasEnded(sent_)) return End(absl::OkStatus());
   LookLater();
 }
 

@@ -16,6 +16,7 @@
 #include "homolog/v1/operation.pb.h"
 #include "server/operations/operation_manager.h"
 #include "server/rpc/call.h"
+#include "server/rpc/stream_slots.h"
 
 namespace homolog::rpc {
 
@@ -23,18 +24,21 @@ namespace homolog::rpc {
 class OperationWaiter : public grpc::ServerUnaryReactor {
  public:
   OperationWaiter(operations::OperationManager* manager, std::string name,
-                  std::chrono::nanoseconds timeout, Call call, v1::Operation* response);
+                  std::chrono::nanoseconds timeout, Call call, StreamSlots::Slot slot,
+                  v1::Operation* response);
   void OnCancel() override { cancelled_ = true; }
   void OnDone() override { delete this; }
 
  private:
   void Look();
   void LookLater();
+  void End(const absl::Status& status);
 
   operations::OperationManager* const manager_;
   const std::string name_;
   const std::chrono::steady_clock::time_point deadline_;
   const Call call_;
+  StreamSlots::Slot slot_;
   v1::Operation* const response_;
   std::atomic<bool> cancelled_ = false;
   std::unique_ptr<grpc::Alarm> alarm_;  // a new one each time: the old one may be running
@@ -43,7 +47,8 @@ class OperationWaiter : public grpc::ServerUnaryReactor {
 // Sends the operation now and whenever it has changed, until it has ended.
 class OperationWatcher : public grpc::ServerWriteReactor<v1::Operation> {
  public:
-  OperationWatcher(operations::OperationManager* manager, std::string name, Call call);
+  OperationWatcher(operations::OperationManager* manager, std::string name, Call call,
+                   StreamSlots::Slot slot);
   void OnWriteDone(bool ok) override;
   void OnCancel() override { cancelled_ = true; }
   void OnDone() override { delete this; }
@@ -51,10 +56,12 @@ class OperationWatcher : public grpc::ServerWriteReactor<v1::Operation> {
  private:
   void Look();
   void LookLater();
+  void End(const absl::Status& status);
 
   operations::OperationManager* const manager_;
   const std::string name_;
   const Call call_;
+  StreamSlots::Slot slot_;
   v1::Operation sent_;
   std::string sent_bytes_;
   std::atomic<bool> cancelled_ = false;

@@ -34,16 +34,18 @@ absl::StatusOr<std::chrono::nanoseconds> WaitTimeout(const v1::WaitOperationRequ
 
 }  // namespace
 
-OperationService::OperationService(operations::OperationManager* manager, RequestPool* quick,
-                                   metrics::Metrics* metrics)
+OperationService::OperationService(operations::OperationManager* manager, const Limits& limits,
+                                   RequestPool* quick, const Entrance& entrance)
     : manager_(manager),
+      limits_(limits),
       quick_(quick),
-      get_(MakeMethod(*metrics, "OperationService/GetOperation")),
-      list_(MakeMethod(*metrics, "OperationService/ListOperations")),
-      wait_(MakeMethod(*metrics, "OperationService/WaitOperation")),
-      watch_(MakeMethod(*metrics, "OperationService/WatchOperation")),
-      cancel_(MakeMethod(*metrics, "OperationService/CancelOperation")),
-      delete_(MakeMethod(*metrics, "OperationService/DeleteOperation")) {}
+      watchers_("calls that follow operations", limits.watchers, limits.watchers_per_client),
+      get_(MakeMethod(entrance, "OperationService/GetOperation", Role::kViewer)),
+      list_(MakeMethod(entrance, "OperationService/ListOperations", Role::kViewer)),
+      wait_(MakeMethod(entrance, "OperationService/WaitOperation", Role::kViewer)),
+      watch_(MakeMethod(entrance, "OperationService/WatchOperation", Role::kViewer)),
+      cancel_(MakeMethod(entrance, "OperationService/CancelOperation", Role::kAnalyst)),
+      delete_(MakeMethod(entrance, "OperationService/DeleteOperation", Role::kAnalyst)) {}
 
 grpc::ServerUnaryReactor* OperationService::GetOperation(grpc::CallbackServerContext* context,
                                                          const v1::GetOperationRequest* request,
@@ -59,7 +61,7 @@ grpc::ServerUnaryReactor* OperationService::ListOperations(grpc::CallbackServerC
                   [this, request]() -> absl::StatusOr<v1::ListOperationsResponse> {
                     HOMOLOG_ASSIGN_OR_RETURN(
                         const int page_size,
-                        results::CheckPageSize(request->page_size(), 100, 1000));
+                        results::CheckPageSize(request->page_size(), 100, limits_.page_size));
                     return manager_->List(page_size, request->page_token());
                   });
 }
@@ -67,20 +69,24 @@ grpc::ServerUnaryReactor* OperationService::ListOperations(grpc::CallbackServerC
 grpc::ServerUnaryReactor* OperationService::WaitOperation(grpc::CallbackServerContext* context,
                                                           const v1::WaitOperationRequest* request,
                                                           v1::Operation* response) {
-  Call call(context, wait_.name, wait_.metrics.get());
+  absl::StatusOr<Call> call = Call::Begin(context, wait_);
+  if (!call.ok()) return EndedUnary(context, ToGrpcStatus(call.status()));
   const absl::StatusOr<std::chrono::nanoseconds> timeout = WaitTimeout(*request);
-  if (!timeout.ok()) {
-    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    reactor->Finish(call.End(timeout.status()));
-    return reactor;
-  }
-  return new OperationWaiter(manager_, request->name(), *timeout, std::move(call), response);
+  if (!timeout.ok()) return EndedUnary(context, call->End(timeout.status()));
+  absl::StatusOr<StreamSlots::Slot> slot = watchers_.Take(call->caller().name);
+  if (!slot.ok()) return EndedUnary(context, call->End(slot.status()));
+  return new OperationWaiter(manager_, request->name(), *timeout, *std::move(call),
+                             *std::move(slot), response);
 }
 
 grpc::ServerWriteReactor<v1::Operation>* OperationService::WatchOperation(
     grpc::CallbackServerContext* context, const v1::WatchOperationRequest* request) {
-  return new OperationWatcher(manager_, request->name(),
-                              Call(context, watch_.name, watch_.metrics.get()));
+  using Ended = EndedStream<grpc::ServerWriteReactor<v1::Operation>>;
+  absl::StatusOr<Call> call = Call::Begin(context, watch_);
+  if (!call.ok()) return new Ended(ToGrpcStatus(call.status()));
+  absl::StatusOr<StreamSlots::Slot> slot = watchers_.Take(call->caller().name);
+  if (!slot.ok()) return new Ended(call->End(slot.status()));
+  return new OperationWatcher(manager_, request->name(), *std::move(call), *std::move(slot));
 }
 
 grpc::ServerUnaryReactor* OperationService::CancelOperation(

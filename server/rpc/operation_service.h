@@ -2,17 +2,19 @@
 #ifndef HOMOLOG_SERVER_RPC_OPERATION_SERVICE_H_
 #define HOMOLOG_SERVER_RPC_OPERATION_SERVICE_H_
 
+#include "common/limits.h"
 #include "homolog/v1/operation_service.grpc.pb.h"
 #include "server/operations/operation_manager.h"
 #include "server/rpc/call.h"
+#include "server/rpc/stream_slots.h"
 
 namespace homolog::rpc {
 
 class OperationService : public v1::OperationService::CallbackService {
  public:
   // All outlive the service.
-  OperationService(operations::OperationManager* manager, RequestPool* quick,
-                   metrics::Metrics* metrics);
+  OperationService(operations::OperationManager* manager, const Limits& limits, RequestPool* quick,
+                   const Entrance& entrance);
 
   grpc::ServerUnaryReactor* GetOperation(grpc::CallbackServerContext* context,
                                          const v1::GetOperationRequest* request,
@@ -34,7 +36,9 @@ class OperationService : public v1::OperationService::CallbackService {
 
  private:
   operations::OperationManager* const manager_;
+  const Limits limits_;
   RequestPool* const quick_;
+  StreamSlots watchers_;
   const Method get_, list_, wait_, watch_, cancel_, delete_;
 };
 

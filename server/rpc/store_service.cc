@@ -49,12 +49,12 @@ absl::StatusOr<v1::VerifyStoreResponse> Verify(store::Store& store,
 
 }  // namespace
 
-StoreService::StoreService(store::Store* store, RequestPool* slow, metrics::Metrics* metrics)
+StoreService::StoreService(store::Store* store, RequestPool* slow, const Entrance& entrance)
     : store_(store),
       slow_(slow),
-      get_(MakeMethod(*metrics, "StoreService/GetStore")),
-      verify_(MakeMethod(*metrics, "StoreService/VerifyStore")),
-      compact_(MakeMethod(*metrics, "StoreService/CompactStore")) {}
+      get_(MakeMethod(entrance, "StoreService/GetStore", Role::kViewer)),
+      verify_(MakeMethod(entrance, "StoreService/VerifyStore", Role::kAnalyst)),
+      compact_(MakeMethod(entrance, "StoreService/CompactStore", Role::kAnalyst)) {}
 
 grpc::ServerUnaryReactor* StoreService::GetStore(grpc::CallbackServerContext* context,
                                                  const v1::GetStoreRequest* /*request*/,

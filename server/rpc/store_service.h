@@ -13,7 +13,7 @@ namespace homolog::rpc {
 class StoreService : public v1::StoreService::CallbackService {
  public:
   // All outlive the service. `slow` runs what reads much.
-  StoreService(store::Store* store, RequestPool* slow, metrics::Metrics* metrics);
+  StoreService(store::Store* store, RequestPool* slow, const Entrance& entrance);
 
   grpc::ServerUnaryReactor* GetStore(grpc::CallbackServerContext* context,
                                      const v1::GetStoreRequest* request,

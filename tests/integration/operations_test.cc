@@ -113,6 +113,75 @@ TEST_F(OperationsTest, SharesOneOperationAmongEqualRequestsInFlight) {
   ASSERT_TRUE(Cancel(first.name()).ok());
 }
 
+TEST_F(OperationsTest, ARequestIdMakesARetrySafe) {
+  WriteWideModels();
+  StartServer();
+  CreateTextDataset();
+  v1::ComputeCorrelationsRequest request = LongRequest(5);
+  request.set_request_id("9f86d081-884c");
+  const v1::Operation first = Submit(request);
+  EXPECT_THAT(first.client(), ::testing::StartsWith("ipv"));
+  ASSERT_TRUE(Cancel(first.name()).ok());
+  Wait(first.name());
+  EXPECT_EQ(Submit(request).name(), first.name()) << "also when it was cancelled";
+  StopServer();
+  StartServer();
+  EXPECT_EQ(Submit(request).name(), first.name()) << "also after a restart";
+  request.mutable_parameters()->set_seed(6);
+  EXPECT_EQ(
+      CodeAndReason(
+          Unary(analysis(), &v1::AnalysisService::Stub::ComputeCorrelations, request).status()),
+      "INVALID_ARGUMENT REQUEST_ID_REUSED");
+  request.set_request_id("no spaces");
+  EXPECT_EQ(
+      CodeAndReason(
+          Unary(analysis(), &v1::AnalysisService::Stub::ComputeCorrelations, request).status()),
+      "INVALID_ARGUMENT INVALID_REQUEST_ID");
+  ASSERT_TRUE(Delete(first.name()).ok());
+  const v1::Operation anew = Submit([&] {
+    v1::ComputeCorrelationsRequest again = LongRequest(5);
+    again.set_request_id("9f86d081-884c");
+    return again;
+  }());
+  EXPECT_NE(anew.name(), first.name());
+  ASSERT_TRUE(Cancel(anew.name()).ok());
+}
+
+TEST_F(OperationsTest, ARequestIdHasAnOperationOfItsOwnForAStoredResult) {
+  StartServer();
+  CreateTextDataset();
+  v1::ComputeCorrelationsRequest request;
+  request.set_reference("models/a/checkpoints/1");
+  request.add_partners("models/b/checkpoints/1");
+  request.set_dataset("datasets/text");
+  const v1::Operation computed = Wait(Submit(request).name());
+  request.set_request_id("one");
+  const v1::Operation first = Submit(request);
+  EXPECT_EQ(first.state(), v1::OPERATION_STATE_SUCCEEDED);
+  EXPECT_EQ(first.result(), computed.result());
+  EXPECT_EQ(Submit(request).name(), first.name());
+}
+
+TEST_F(OperationsTest, ReadersOfActivationsDoNotWaitForALongOperation) {
+  WriteWideModels();
+  StartServer();
+  CreateTextDataset();
+  const v1::Operation running = Submit(LongRequest(7));
+  WaitUntilRunning(running.name());
+  v1::ExtractActivationsRequest extract;
+  extract.set_checkpoint("models/a/checkpoints/1");
+  extract.set_dataset("datasets/text");
+  grpc::ClientContext context;
+  auto reader = analysis().ExtractActivations(&context, extract);
+  v1::ExtractActivationsResponse message;
+  int64_t positions = 0;
+  while (reader->Read(&message)) positions += message.chunk().positions();
+  EXPECT_TRUE(reader->Finish().ok());
+  EXPECT_EQ(positions, 2 * 40 * 32);
+  EXPECT_EQ(Get(running.name())->state(), v1::OPERATION_STATE_RUNNING);
+  ASSERT_TRUE(Cancel(running.name()).ok());
+}
+
 TEST_F(OperationsTest, ResumesAfterARestartWhatTheShutdownInterrupted) {
   WriteWideModels();
   StartServer();
@@ -135,7 +204,7 @@ TEST_F(OperationsTest, ResumesAfterARestartWhatTheShutdownInterrupted) {
 }
 
 TEST_F(OperationsTest, RefusesMoreThanTheQueueHolds) {
-  config_.queue_limit = 2;
+  config_.limits.queue = 2;
   WriteWideModels();
   StartServer();
   CreateTextDataset();

@@ -36,7 +36,7 @@ ServerTest::ServerTest() {
   config_.device = "cpu";
   config_.threads = 1;
   config_.memory_budget_bytes = 1 << 30;
-  config_.queue_limit = 16;
+  config_.limits.queue = 16;
   config_.drain_seconds = 1;
 }
 

@@ -38,6 +38,7 @@ class ServerTest : public ::testing::Test {
   // with checkpoint "1".
   void StartServer();
   void StopServer() { server_.reset(); }
+  int port() const { return server_->port(); }
 
   // Calls a unary method: Unary(checkpoints(), &CheckpointService::Stub::GetCheckpoint, request).
   template <typename Stub, typename Request, typename Response>

@@ -16,23 +16,22 @@ std::string Binary(const std::string& name) {
 
 namespace {
 
-std::vector<std::string> Arguments(const TemporaryFolder& folder,
-                                   const std::vector<std::string>& more_flags) {
-  std::vector<std::string> arguments = {
+std::vector<std::string> ServerCommand(const TemporaryFolder& folder,
+                                       const std::vector<std::string>& flags) {
+  std::vector<std::string> command = {
       Binary("homologd"), "--repository",         folder / "models",     "--data",
       folder / "data",    "--listen=127.0.0.1:0", "--admin=127.0.0.1:0", "--device=cpu",
       "--threads=1",      "--drain-timeout=1",    "--memory-budget=1GiB"};
-  arguments.insert(arguments.end(), more_flags.begin(), more_flags.end());
-  return arguments;
+  command.insert(command.end(), flags.begin(), flags.end());
+  return command;
 }
 
 }  // namespace
 
-ServerProcess::ServerProcess(const TemporaryFolder& folder,
-                             const std::vector<std::string>& more_flags)
+ServerProcess::ServerProcess(const TemporaryFolder& folder, const std::vector<std::string>& flags)
     : log_(folder /
            ("log-" + std::to_string(std::chrono::steady_clock::now().time_since_epoch().count()))),
-      process_(std::make_unique<BackgroundProcess>(Arguments(folder, more_flags), log_)) {}
+      process_(std::make_unique<BackgroundProcess>(ServerCommand(folder, flags), log_)) {}
 
 std::string ServerProcess::Log() const { return ReadFile(log_); }
 

@@ -18,8 +18,7 @@ std::string Binary(const std::string& name);
 // homologd on free ports over `folder`/models and `folder`/data.
 class ServerProcess {
  public:
-  explicit ServerProcess(const TemporaryFolder& folder,
-                         const std::vector<std::string>& more_flags = {});
+  explicit ServerProcess(const TemporaryFolder& folder, const std::vector<std::string>& flags = {});
 
   // Waits until it serves; fails the test where it does not.
   void WaitUntilReady();

@@ -75,7 +75,7 @@ TEST_F(ServerProcessTest, NamesItsMetricsByTheConventions) {
   const std::string fetch = "import urllib.request; print(urllib.request.urlopen('" + page +
                             "').read().decode(), end='')";
   const ProcessResult checked =
-      RunProcess({"sh", "-c", "python3 -c \"$1\" | promtool check metrics", "sh", fetch});
+      RunProcess({"/bin/sh", "-c", "python3 -c \"$1\" | promtool check metrics", "sh", fetch});
   EXPECT_EQ(checked.exit_code, 0) << checked.out << checked.err;
   EXPECT_EQ(checked.out + checked.err, "");
 }
@@ -83,7 +83,8 @@ TEST_F(ServerProcessTest, NamesItsMetricsByTheConventions) {
 TEST_F(ServerProcessTest, LoadsWhatItIsToldToBeforeItServes) {
   ServerProcess server(folder_, {"--preload=a/1"});
   server.WaitUntilReady();
-  EXPECT_THAT(server.ClientJson({"checkpoints", "list"}).dump(), HasSubstr("\"loaded\""));
+  EXPECT_THAT(server.ClientJson({"checkpoints", "list"}).dump(),
+              HasSubstr("CHECKPOINT_STATE_LOADED"));
   const ProcessResult missing =
       RunProcess({Binary("homologd"), "--repository", folder_ / "models", "--data",
                   folder_ / "other", "--listen=127.0.0.1:0", "--admin=", "--preload=none/1"});

@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <sstream>
 
 #include "../cpp/mock_connection.h"
@@ -25,15 +26,23 @@ using ::testing::StartsWith;
 
 class AppTest : public ::testing::Test {
  protected:
-  void SetUp() override { unsetenv("HOMOLOG_SERVER"); }
+  void SetUp() override {
+    for (const char* name : {"HOMOLOG_SERVER", "HOMOLOG_CA", "HOMOLOG_CERT", "HOMOLOG_KEY",
+                             "HOMOLOG_TOKEN_FILE", "HOMOLOG_TOKEN"}) {
+      unsetenv(name);
+    }
+  }
 
   int Run(const std::vector<std::string>& arguments) {
     out_.str("");
     err_.str("");
-    return RunCommandLine(arguments, {out_, err_, false, [this](const std::string& server) {
-                                        server_ = server;
-                                        return connection_;
-                                      }});
+    return RunCommandLine(
+        arguments,
+        {out_, err_, false, [this](const std::string& server, const client::Security& security) {
+           server_ = server;
+           security_ = security;
+           return connection_;
+         }});
   }
   // Expects `correlations/c` with two partners.
   void ExpectCorrelation() {
@@ -49,6 +58,7 @@ class AppTest : public ::testing::Test {
   std::ostringstream out_;
   std::ostringstream err_;
   std::string server_;
+  client::Security security_;
 };
 
 v1::QueryUniversalNeuronsResponse NeuronPage(int neuron, const std::string& next) {
@@ -137,6 +147,34 @@ TEST_F(AppTest, FindsTheServerByFlagThenEnvironmentThenDefault) {
     EXPECT_EQ(Run(line), 0) << err_.str();
     EXPECT_EQ(server_, "flag:2");
   }
+}
+
+TEST_F(AppTest, ReadsItsSecurityFromFlagsFilesAndTheEnvironment) {
+  EXPECT_CALL(*connection_, ListDatasets(_)).WillRepeatedly(Return(v1::ListDatasetsResponse()));
+  EXPECT_EQ(Run({"datasets", "list"}), 0);
+  EXPECT_FALSE(security_.tls);
+  EXPECT_EQ(security_.token, "");
+  EXPECT_EQ(Run({"datasets", "list", "--tls", "--insecure"}), 0);
+  EXPECT_TRUE(security_.tls);
+  EXPECT_TRUE(security_.insecure);
+  setenv("HOMOLOG_TOKEN", "from-the-environment", 1);
+  EXPECT_EQ(Run({"datasets", "list"}), 0);
+  EXPECT_EQ(security_.token, "from-the-environment");
+  const std::string file = ::testing::TempDir() + "homolog_app_test_token";
+  std::ofstream(file) << "from-a-file\n";
+  EXPECT_EQ(Run({"datasets", "list", "--token-file", file}), 0);
+  EXPECT_EQ(security_.token, "from-a-file");
+  std::filesystem::remove(file);
+}
+
+TEST_F(AppTest, EndsWith2WhereAFileOfItsSecurityCannotBeRead) {
+  for (const char* flag : {"--ca", "--token-file"}) {
+    EXPECT_EQ(Run({"datasets", "list", flag, "/no/such/file"}), 2);
+    EXPECT_THAT(err_.str(), AllOf(HasSubstr(flag), HasSubstr("/no/such/file")));
+  }
+  setenv("HOMOLOG_CA", "/no/such/ca", 1);
+  EXPECT_EQ(Run({"datasets", "list"}), 2);
+  EXPECT_THAT(err_.str(), AllOf(HasSubstr("--ca"), HasSubstr("/no/such/ca")));
 }
 
 TEST_F(AppTest, PrintsErrorsAndTheirExitCodes) {

@@ -17,6 +17,8 @@ TEST(ExitCodeTest, TellsApartWhatAScriptWantsToTellApart) {
   EXPECT_EQ(ExitCodeOf(absl::FailedPreconditionError("")), 5);
   EXPECT_EQ(ExitCodeOf(absl::ResourceExhaustedError("")), 5);
   EXPECT_EQ(ExitCodeOf(absl::AlreadyExistsError("")), 5);
+  EXPECT_EQ(ExitCodeOf(absl::UnauthenticatedError("")), 6);
+  EXPECT_EQ(ExitCodeOf(absl::PermissionDeniedError("")), 6);
   EXPECT_EQ(ExitCodeOf(Interrupted()), 130);
 }
 

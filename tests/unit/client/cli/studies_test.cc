@@ -134,8 +134,9 @@ class StudiesCommandTest : public ::testing::Test {
   int Run(const std::vector<std::string>& arguments) {
     out_.str("");
     err_.str("");
-    return RunCommandLine(arguments,
-                          {out_, err_, false, [this](const std::string&) { return connection_; }});
+    return RunCommandLine(
+        arguments, {out_, err_, false,
+                    [this](const std::string&, const client::Security&) { return connection_; }});
   }
 
   std::shared_ptr<::testing::NiceMock<client::MockConnection>> connection_ =

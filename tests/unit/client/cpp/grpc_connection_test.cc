@@ -25,6 +25,10 @@ grpc::Status ToGrpc(const absl::Status& status) {
 class Checkpoints : public v1::CheckpointService::Service {
   grpc::Status GetCheckpoint(grpc::ServerContext* context, const v1::GetCheckpointRequest* request,
                              v1::Checkpoint* checkpoint) override {
+    const auto header = context->client_metadata().find("authorization");
+    authorization = header == context->client_metadata().end()
+                        ? ""
+                        : std::string(header->second.data(), header->second.size());
     has_deadline = context->deadline() < std::chrono::system_clock::now() + std::chrono::hours(24);
     if (request->name() != "models/a/checkpoints/1") {
       return ToGrpc(NotFound("CHECKPOINT_NOT_FOUND", "no " + request->name()));
@@ -40,6 +44,7 @@ class Checkpoints : public v1::CheckpointService::Service {
 
  public:
   bool has_deadline = false;
+  std::string authorization;
 };
 
 class Datasets : public v1::DatasetService::Service {
@@ -143,9 +148,19 @@ TEST_F(GrpcConnectionTest, RestoresTheErrorWithItsReason) {
   EXPECT_EQ(status, NotFound("CHECKPOINT_NOT_FOUND", "no models/b/checkpoints/1"));
 }
 
+TEST_F(GrpcConnectionTest, SendsItsTokenToThisMachineAndNotToOthersInTheClear) {
+  ConnectOptions options;
+  options.security.token = "secret-token";
+  const auto connection = Connect(Address(), options);
+  ASSERT_TRUE(connection.ok()) << connection.status();
+  EXPECT_TRUE(Client(*connection).GetCheckpoint("models/a/checkpoints/1").ok());
+  EXPECT_EQ(checkpoints_.authorization, "Bearer secret-token");
+  EXPECT_EQ(ErrorReason(Connect("example.org:7431", options).status()), "TOKEN_IN_THE_CLEAR");
+}
+
 TEST_F(GrpcConnectionTest, RestoresTheErrorOverASocketToo) {
   const absl::Status status =
-      Client(Connect(Address())).GetCheckpoint("models/b/checkpoints/1").status();
+      Client(*Connect(Address())).GetCheckpoint("models/b/checkpoints/1").status();
   EXPECT_EQ(ErrorReason(status), "CHECKPOINT_NOT_FOUND");
 }
 
@@ -158,11 +173,12 @@ TEST_F(GrpcConnectionTest, EndsACallThatTakesLongerThanItsTimeout) {
 
 TEST_F(GrpcConnectionTest, SaysUnavailableWhereNobodyListens) {
   server_->Shutdown();
-  EXPECT_EQ(Connect(Address())->GetCheckpoint({}).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ((*Connect(Address()))->GetCheckpoint({}).status().code(),
+            absl::StatusCode::kUnavailable);
 }
 
 TEST_F(GrpcConnectionTest, TakesPagesBeyondGrpcsOwnLimit) {
-  const auto page = Connect(Address())->QueryUniversalNeurons({});
+  const auto page = (*Connect(Address()))->QueryUniversalNeurons({});
   ASSERT_TRUE(page.ok()) << page.status();
   EXPECT_EQ(page->next_page_token().size(), size_t{8} << 20);
 }

@@ -49,8 +49,12 @@ TEST(ConfigTest, HasDefaultsForAllButRepositoryAndData) {
   EXPECT_EQ(config->device, "auto");
   EXPECT_EQ(config->threads, 0);
   EXPECT_EQ(config->memory_budget_bytes, 0);
-  EXPECT_EQ(config->queue_limit, 256);
-  EXPECT_EQ(config->drain_seconds, 10);
+  EXPECT_EQ(config->limits.queue, 256);
+  EXPECT_EQ(config->drain_seconds, 60);
+  EXPECT_EQ(config->store_budget_bytes, 0);
+  EXPECT_EQ(config->snapshot_interval, std::chrono::minutes(10));
+  EXPECT_EQ(config->operation_ttl, std::chrono::hours(7 * 24));
+  EXPECT_TRUE(config->preload.empty());
   EXPECT_FALSE(config->check);
 }
 
@@ -59,18 +63,34 @@ TEST(ConfigTest, NamesARequiredFlagThatIsMissing) {
   ExpectRefused(Read({"--repository=models"}).status(), "--data", "");
 }
 
+TEST(ConfigTest, TakesTimesWithTheirUnits) {
+  const auto config = ReadWith({"--snapshot-interval=90s", "--operation-ttl=2h",
+                                "--store-budget=3GiB", "--preload=a/1,b/main"});
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->snapshot_interval, std::chrono::seconds(90));
+  EXPECT_EQ(config->operation_ttl, std::chrono::hours(2));
+  EXPECT_EQ(config->store_budget_bytes, int64_t{3} << 30);
+  EXPECT_EQ(config->preload, (std::vector<std::string>{"a/1", "b/main"}));
+  ExpectRefused(ReadWith({"--snapshot-interval=10ms", "--operation-ttl=2h"}).status(),
+                "--snapshot-interval", "0");
+  ExpectRefused(ReadWith({"--snapshot-interval=1m", "--operation-ttl=9999h"}).status(),
+                "--operation-ttl", "35996400");
+  ExpectRefused(ReadWith({"--operation-ttl=1h", "--store-budget=much", "--preload="}).status(),
+                "--store-budget", "much");
+}
+
 TEST(ConfigTest, TakesDashesAndUnderscoresBetweenWordsAndLeavesValuesAlone) {
   for (const std::vector<std::string>& arguments :
        {std::vector<std::string>{"--queue-limit=7", "--memory-budget=1-GiB-no"},
         std::vector<std::string>{"--queue_limit=7", "--memory_budget=1-GiB-no"}}) {
     ExpectRefused(ReadWith(arguments).status(), "--memory-budget", "1-GiB-no");
   }
-  const auto config = ReadWith({"--queue-limit", "7", "--memory-budget=12GiB", "--drain-timeout=0",
+  const auto config = ReadWith({"--queue-limit", "7", "--memory-budget=12GiB", "--drain-timeout=1",
                                 "--data=my-store", "--check", "--admin="});
   ASSERT_TRUE(config.ok()) << config.status();
-  EXPECT_EQ(config->queue_limit, 7);
+  EXPECT_EQ(config->limits.queue, 7);
   EXPECT_EQ(config->memory_budget_bytes, int64_t{12} << 30);
-  EXPECT_EQ(config->drain_seconds, 0);
+  EXPECT_EQ(config->drain_seconds, 1);
   EXPECT_EQ(config->data, "my-store");
   EXPECT_EQ(config->admin, "");
   EXPECT_TRUE(config->check);
@@ -88,13 +108,13 @@ TEST(ConfigTest, ReadsFlagfilesWithDashesToo) {
         std::vector<std::string>{"--flagfile", outer}}) {
     const auto config = ReadWith(arguments);
     ASSERT_TRUE(config.ok()) << config.status();
-    EXPECT_EQ(config->queue_limit, 7);
+    EXPECT_EQ(config->limits.queue, 7);
     EXPECT_EQ(config->drain_seconds, 3);
     EXPECT_EQ(config->memory_budget_bytes, 1'000'000'000);
   }
   // What stands later wins.
-  EXPECT_EQ(ReadWith({"--flagfile=" + outer, "--queue-limit=8"})->queue_limit, 8);
-  EXPECT_EQ(ReadWith({"--queue-limit=8", "--flagfile=" + outer})->queue_limit, 7);
+  EXPECT_EQ(ReadWith({"--flagfile=" + outer, "--queue-limit=8"})->limits.queue, 8);
+  EXPECT_EQ(ReadWith({"--queue-limit=8", "--flagfile=" + outer})->limits.queue, 7);
 }
 
 TEST(ConfigTest, SaysWhatIsWrongWithAFlagfile) {
@@ -112,6 +132,33 @@ TEST(ConfigTest, RefusesNumbersOutOfRange) {
   ExpectRefused(ReadWith({"--threads=1025"}).status(), "--threads", "0 to 1024");
   ExpectRefused(ReadWith({"--queue-limit=0"}).status(), "--queue-limit", "1 to 100000");
   ExpectRefused(ReadWith({"--drain-timeout=3601"}).status(), "--drain-timeout", "3601");
+}
+
+TEST(ConfigTest, ListensOnLoopbackAsItIs) {
+  for (const std::string listen : {"127.0.0.1:1", "127.0.0.2:1", "localhost:1", "[::1]:1"}) {
+    EXPECT_TRUE(ReadWith({"--listen=" + listen}).ok()) << listen;
+  }
+}
+
+TEST(ConfigTest, ListensOnMoreOnlyWithADoorOrWhenToldToGoWithout) {
+  const std::string tls_cert = "--tls-cert=c", tls_key = "--tls-key=k", tokens = "--token-file=t",
+                    client_ca = "--tls-client-ca=a";
+  for (const std::string listen : {"--listen=0.0.0.0:1", "--listen=[::]:1", "--listen=10.0.0.1:1",
+                                   "--listen=gpu-3.example.org:1"}) {
+    ExpectRefused(ReadWith({listen}).status(), "--listen", "--insecure");
+    ExpectRefused(ReadWith({listen}).status(), "--tls-cert", "--token-file");
+    ExpectRefused(ReadWith({listen, tokens}).status(), "--listen", "--tls-cert");
+    ExpectRefused(ReadWith({listen, tls_cert, tls_key}).status(), "--listen", "--token-file");
+    EXPECT_TRUE(ReadWith({listen, tls_cert, tls_key, tokens}).ok());
+    EXPECT_TRUE(ReadWith({listen, tls_cert, tls_key, client_ca}).ok());
+    EXPECT_TRUE(ReadWith({listen, "--insecure"}).ok());
+  }
+}
+
+TEST(ConfigTest, RefusesHalfOfTls) {
+  ExpectRefused(ReadWith({"--tls-cert=c"}).status(), "--tls-key", "--tls-cert");
+  ExpectRefused(ReadWith({"--tls-key=k"}).status(), "--tls-cert", "--tls-key");
+  ExpectRefused(ReadWith({"--tls-client-ca=a"}).status(), "--tls-client-ca", "--tls-key");
 }
 
 TEST(ConfigTest, RefusesArgumentsThatAreNoFlags) {

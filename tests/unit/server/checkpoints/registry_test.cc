@@ -106,6 +106,21 @@ TEST_F(RegistryTest, DescribesACheckpointWithoutLoadingIt) {
   EXPECT_EQ(registry->usage().bytes, 0);
 }
 
+TEST_F(RegistryTest, RefusesFilesThatLeadOutOfTheRepository) {
+  const TemporaryFolder outside;
+  fs::rename(Folder(a_) / "model.safetensors", outside / "weights");
+  fs::create_symlink(outside / "weights", Folder(a_) / "model.safetensors");
+  const auto registry = Make(3);
+  const auto info = registry->Describe(a_);
+  ASSERT_TRUE(info.ok()) << info.status();
+  EXPECT_EQ(info->state, CheckpointState::kFailed);
+  EXPECT_THAT(info->state_message, AllOf(HasSubstr("model.safetensors"),
+                                         HasSubstr(fs::canonical(outside / "weights").string())));
+  EXPECT_EQ(ErrorReason(registry->Identify(a_).status()), "CHECKPOINT_INVALID");
+  EXPECT_EQ(ErrorReason(registry->Acquire(a_).status()), "CHECKPOINT_INVALID");
+  EXPECT_TRUE(registry->Acquire(b_).ok());
+}
+
 TEST_F(RegistryTest, LoadsOnceForTwoWhoAskAtOnce) {
   const auto registry = Make(1);
   std::promise<void> loading, go_on;

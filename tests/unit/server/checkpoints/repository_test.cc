@@ -131,6 +131,56 @@ TEST_F(RepositoryTest, DoesNotFollowLinksThatLeadOutOfIt) {
   }
 }
 
+TEST_F(RepositoryTest, ReadsThroughLinksBetweenItsOwnFiles) {
+  // As Hugging Face's cache lays a model out.
+  WriteFile(folder_ / "models/blobs/0123", "{}");
+  fs::create_directories(folder_ / "models/a/1");
+  fs::create_symlink("../../blobs/0123", folder_ / "models/a/1/config.json");
+  fs::create_symlink("nothing", folder_ / "models/a/1/model.safetensors");  // opening it says so
+  const Repository repository = Open();
+  const auto folder = repository.Folder({"a", "1"});
+  ASSERT_TRUE(folder.ok()) << folder.status();
+  EXPECT_TRUE(repository.CheckFiles(*folder).ok());
+}
+
+TEST_F(RepositoryTest, NamesAFileThatLeadsOutOfIt) {
+  WriteFile(folder_ / "secret", "{}");
+  for (const char* file : {"config.json", "model.safetensors", "model-00001-of-00002.safetensors",
+                           "model.safetensors.index.json", "pytorch_model.bin", "tokenizer.json",
+                           "merges.txt", "../tokenizer.json", "../vocab.json", "../merges.txt"}) {
+    AddCheckpoint("a/1");
+    const fs::path link = folder_ / "models/a/1" / file;
+    fs::remove(link);
+    fs::create_symlink(folder_ / "secret", link);
+    const Repository repository = Open();
+    const absl::Status status = repository.CheckFiles(*repository.Folder({"a", "1"}));
+    EXPECT_EQ(ErrorReason(status), "CHECKPOINT_INVALID") << file;
+    EXPECT_THAT(std::string(status.message()),
+                HasSubstr(fs::canonical(folder_ / "secret").string()));
+    EXPECT_THAT(std::string(status.message()), HasSubstr(fs::path(file).filename().string()));
+    fs::remove_all(folder_ / "models/a");
+  }
+}
+
+TEST_F(RepositoryTest, LeavesFilesAloneThatNobodyReads) {
+  AddCheckpoint("a/1");
+  WriteFile(folder_ / "secret", "{}");
+  fs::create_symlink(folder_ / "secret", folder_ / "models/a/1/README.md");
+  fs::create_symlink(folder_ / "secret", folder_ / "models/a/config.json");
+  const Repository repository = Open();
+  EXPECT_TRUE(repository.CheckFiles(*repository.Folder({"a", "1"})).ok());
+}
+
+TEST_F(RepositoryTest, ReadsNoTokenizerBesideIt) {
+  WriteFile(folder_ / "models/config.json", "{}");
+  WriteFile(folder_ / "tokenizer.json", "{}");
+  fs::create_directories(folder_ / "models/a");
+  fs::create_directory_symlink("..", folder_ / "models/a/1");  // the repository itself
+  const Repository repository = Open();
+  EXPECT_EQ(ErrorReason(repository.CheckFiles(*repository.Folder({"a", "1"}))),
+            "CHECKPOINT_INVALID");
+}
+
 TEST_F(RepositoryTest, IsFoundThroughALinkToItsRoot) {
   AddCheckpoint("a/1");
   fs::create_directory_symlink("models", folder_ / "link");

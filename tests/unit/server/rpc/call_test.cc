@@ -1,9 +1,11 @@
 #include "server/rpc/call.h"
 
 #include <gmock/gmock.h>
+#include <grpcpp/test/default_reactor_test_peer.h>
 #include <gtest/gtest.h>
 
 #include <new>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -33,6 +35,41 @@ TEST(CatchAllTest, TurnsExceptionsIntoStatuses) {
 TEST(ServerBusyTest, AsksToTryLater) {
   EXPECT_TRUE(absl::IsResourceExhausted(ServerBusy()));
   EXPECT_EQ(ErrorReason(ServerBusy()), "SERVER_BUSY");
+}
+
+// A call without a network below it.
+class RunUnaryTest : public ::testing::Test {
+ protected:
+  template <typename Handler>
+  std::string Run(Handler handler) {
+    std::string response;
+    grpc::CallbackServerContext context;
+    grpc::testing::DefaultReactorTestPeer peer(&context);
+    {
+      RequestPool pool(1, 1);
+      RunUnary(&context, pool, method_, &response, handler);
+    }  // runs what was posted
+    EXPECT_TRUE(peer.test_status().ok()) << peer.test_status().error_message();
+    return response;
+  }
+
+  Doorkeeper doorkeeper_;
+  metrics::Metrics metrics_{"test"};
+  const Method method_ = MakeMethod({&doorkeeper_, &metrics_}, "Service/Method", Role::kAnalyst);
+};
+
+TEST_F(RunUnaryTest, RunsAHandler) {
+  EXPECT_EQ(Run([]() -> absl::StatusOr<std::string> { return "done"; }), "done");
+}
+
+TEST_F(RunUnaryTest, TellsAHandlerThatAsksWhoCalls) {
+  std::optional<Role> role;
+  EXPECT_EQ(Run([&](const Caller& caller) -> absl::StatusOr<std::string> {
+              role = caller.role;
+              return "for:" + caller.name;  // which has no address here
+            }),
+            "for:");
+  EXPECT_EQ(role, Role::kAnalyst);
 }
 
 }  // namespace

@@ -50,7 +50,7 @@ class DatasetBuilderTest : public ::testing::Test {
     return message;
   }
   absl::StatusOr<v1::Dataset> Build(const std::vector<v1::CreateDatasetRequest>& messages) {
-    DatasetBuilder builder(registry_.get(), &tokenizers_, store_.get());
+    DatasetBuilder builder(registry_.get(), &tokenizers_, store_.get(), limits_);
     for (const v1::CreateDatasetRequest& message : messages) {
       const absl::Status status = builder.Add(message);
       if (!status.ok()) return status;
@@ -62,7 +62,7 @@ class DatasetBuilderTest : public ::testing::Test {
     return Build({Spec(), Data(text), End(static_cast<int64_t>(text.size()))});
   }
   std::string SpecRefusal() {
-    DatasetBuilder builder(registry_.get(), &tokenizers_, store_.get());
+    DatasetBuilder builder(registry_.get(), &tokenizers_, store_.get(), limits_);
     return ErrorReason(builder.Add(Spec()));
   }
   static std::string GoldenTokenizer() {
@@ -77,6 +77,7 @@ class DatasetBuilderTest : public ::testing::Test {
   std::unique_ptr<checkpoints::Registry> registry_;
   datasets::TokenizerCache tokenizers_;
   v1::DatasetSpec spec_;
+  Limits limits_;
 };
 
 TEST_F(DatasetBuilderTest, CutsBytesIntoSequences) {
@@ -253,6 +254,42 @@ TEST_F(DatasetBuilderTest, StopsDecompressingABombOnceItHasMaxTokens) {
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   EXPECT_EQ(dataset->token_count(), 1000000);
   EXPECT_EQ(dataset->max_token_id(), 'z');
+}
+
+TEST_F(DatasetBuilderTest, RefusesMoreBytesThanTheLimitHoweverTheyAreCounted) {
+  limits_.upload_bytes = 40;
+  EXPECT_TRUE(BuildText("0123456789").ok());  // ten tokens of 4 bytes
+  spec_.set_dataset_id("e");
+  const absl::Status tokens = BuildText("0123456789a").status();
+  EXPECT_EQ(ErrorReason(tokens), "UPLOAD_TOO_LARGE");
+  EXPECT_THAT(std::string(tokens.message()), HasSubstr("more than 40 bytes of tokens"));
+  const absl::Status sent =
+      Build({Spec(), Data(std::string(20, 'x')), Data(std::string(21, 'x'))}).status();
+  EXPECT_EQ(ErrorReason(sent), "UPLOAD_TOO_LARGE");
+  spec_.set_max_tokens(5);  // what is beyond these is never looked at
+  EXPECT_TRUE(BuildText("0123456789a").ok());
+  EXPECT_EQ(store_->ListDatasets(10, "")->records.size(), 2u);
+}
+
+TEST_F(DatasetBuilderTest, RefusesACompressedUploadThatGivesMoreThanTheLimit) {
+  limits_.upload_bytes = 1 << 20;
+  std::string bomb("\x28\xB5\x2F\xFD\x00\x38", 6);
+  for (int i = 0; i < 1000; ++i) bomb.append("\x02\x00\x10z", 4);
+  spec_.set_format(v1::UPLOAD_FORMAT_JSONL);  // gives no token before its line ends
+  const absl::Status status = Build({Spec(), Data(bomb)}).status();
+  EXPECT_EQ(ErrorReason(status), "UPLOAD_TOO_LARGE");
+  EXPECT_THAT(std::string(status.message()), HasSubstr("decompressed"));
+  EXPECT_TRUE(NothingIsStored());
+}
+
+TEST_F(DatasetBuilderTest, RefusesSequencesLongerThanTheLimit) {
+  limits_.sequence_length = 6;
+  spec_.set_sequence_length(6);
+  EXPECT_EQ(SpecRefusal(), "");
+  for (const int64_t length : {7, 0}) {  // 0: the context length, 8
+    spec_.set_sequence_length(length);
+    EXPECT_EQ(SpecRefusal(), "INVALID_SEQUENCE_LENGTH");
+  }
 }
 
 TEST_F(DatasetBuilderTest, RefusesBytesThatAreNoNumpyFile) {

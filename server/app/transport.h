@@ -1,0 +1,30 @@
+// How bytes reach the server: in the clear or over TLS, whose files are read again when they
+// change.
+//
+// Thread-safety: pure functions.
+#ifndef HOMOLOG_SERVER_APP_TRANSPORT_H_
+#define HOMOLOG_SERVER_APP_TRANSPORT_H_
+
+#include <grpcpp/security/server_credentials.h>
+
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "server/app/config.h"
+
+namespace homolog::app {
+
+// INVALID_ARGUMENT (reason INVALID_FLAG) where the files of TLS, if any, cannot be used: see
+// pem_files.h.
+absl::Status CheckTransport(const Config& config);
+
+// The credentials that --listen takes; errors as CheckTransport. The files are looked at every
+// config.tls_refresh_seconds for as long as the credentials live; connections made afterwards use
+// what they then hold. What cannot be read changes nothing.
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(
+    const Config& config);
+
+}  // namespace homolog::app
+
+#endif  // HOMOLOG_SERVER_APP_TRANSPORT_H_
