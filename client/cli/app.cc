@@ -64,6 +64,7 @@ void Declare(CLI::App& app, GlobalArguments& global, Action& chosen) {
   AddStudies(app, chosen);
   AddOperations(app, chosen);
   AddStore(app, chosen);
+  AddBench(app, chosen);
 }
 
 void PrintError(const absl::Status& status, std::ostream& err) {
@@ -106,7 +107,8 @@ absl::Status ConnectAndAct(const GlobalArguments& global, const Action& action,
                            ConnectAs(global.security, global.server, around));
   client::Client client(std::move(connection));
   Output output(Formats().at(global.format), around.out);
-  Session session{client, output, around.err, around.err_is_terminal};
+  Session session{client, output, around.err, around.err_is_terminal,
+                  [&] { return ConnectAs(global.security, global.server, around).value(); }};
   return Explain(action(session), global.server);
 }
 

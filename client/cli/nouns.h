@@ -22,6 +22,7 @@ void AddAblations(CLI::App& app, Action& chosen);
 void AddStudies(CLI::App& app, Action& chosen);
 void AddOperations(CLI::App& app, Action& chosen);
 void AddStore(CLI::App& app, Action& chosen);
+void AddBench(CLI::App& app, Action& chosen);
 
 }  // namespace homolog::cli
 

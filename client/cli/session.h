@@ -3,6 +3,7 @@
 #define HOMOLOG_CLIENT_CLI_SESSION_H_
 
 #include <functional>
+#include <memory>
 #include <ostream>
 
 #include "absl/status/status.h"
@@ -16,6 +17,8 @@ struct Session {
   Output& output;     // standard output: data
   std::ostream& err;  // standard error: progress and notes
   bool err_is_terminal = false;
+  // One more connection to the same server, for commands that need several.
+  std::function<std::shared_ptr<client::Connection>()> connect = nullptr;
 };
 
 // A command, ready to run.

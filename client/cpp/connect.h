@@ -30,9 +30,9 @@ struct ConnectOptions {
   Security security = {};
 };
 
-// A connection to `server` ("host:port", "unix:/path", any gRPC target). Nothing is sent before the
-// first call, which gives UNAVAILABLE where there is no server, or one that TLS does not trust.
-// INVALID_ARGUMENT (reason TOKEN_IN_THE_CLEAR) as CheckToken.
+// A connection of its own to `server` ("host:port", "unix:/path", any gRPC target). Nothing is sent
+// before the first call, which gives UNAVAILABLE where there is no server, or one that TLS does not
+// trust. INVALID_ARGUMENT (reason TOKEN_IN_THE_CLEAR) as CheckToken.
 absl::StatusOr<std::shared_ptr<Connection>> Connect(const std::string& server,
                                                     const ConnectOptions& options = {});
 

@@ -25,7 +25,13 @@ bool HasEnded(const v1::Operation& operation) {
 }
 
 ActiveOperation::ActiveOperation(OperationRecord record, const Shared& shared)
-    : shared_(shared), record_(std::move(record)) {}
+    : shared_(shared), cancelled_(record.cancel_requested()), record_(std::move(record)) {}
+
+void ActiveOperation::Cancel() {
+  cancelled_ = true;
+  const std::lock_guard lock(mutex_);
+  record_.set_cancel_requested(true);
+}
 
 absl::Status ActiveOperation::Interruption() const {
   if (cancelled_) {
@@ -85,15 +91,24 @@ void ActiveOperation::OnResumedTokens(int64_t tokens) {
 }
 
 void ActiveOperation::OnLastingProgress() {
-  OperationRecord record;
   {
     const std::lock_guard lock(mutex_);
-    // Ahead of its time by one: the attempt that made the progress goes on.
     if (record_.attempts() <= 1) return;
-    record_.set_attempts(1);
-    record = record_;
+    record_.set_attempts(1);  // the attempt that made the progress goes on
   }
-  shared_.save(record);
+  Save().IgnoreError();  // only counts attempts
+}
+
+absl::Status ActiveOperation::Save() {
+  const std::lock_guard lock(save_mutex_);
+  return end_saved_ ? absl::OkStatus() : shared_.save(record());
+}
+
+absl::Status ActiveOperation::SaveEnd(const OperationRecord& ended) {
+  const std::lock_guard lock(save_mutex_);
+  absl::Status status = shared_.save(ended);
+  end_saved_ = status.ok();
+  return status;
 }
 
 OperationRecord ActiveOperation::record() const {

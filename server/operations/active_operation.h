@@ -35,7 +35,7 @@ class ActiveOperation : public analysis::RunControl {
     std::atomic<bool> shutting_down = false;
     DeviceWorker* worker = nullptr;
     std::function<void(int64_t tokens)> on_tokens;
-    std::function<void(const storage::v1::OperationRecord& record)> save;
+    std::function<absl::Status(const storage::v1::OperationRecord& record)> save;
   };
 
   ActiveOperation(storage::v1::OperationRecord record, const Shared& shared);
@@ -58,7 +58,7 @@ class ActiveOperation : public analysis::RunControl {
   v1::Operation operation() const;
   std::string client() const;
   void AddRequestId(const std::string& key);
-  void Cancel() { cancelled_ = true; }
+  void Cancel();
   // Asked to end, though it may take a batch until it does.
   bool cancelled() const { return cancelled_; }
   // Why the job should end now; OK where it should not.
@@ -72,6 +72,10 @@ class ActiveOperation : public analysis::RunControl {
   // wins.
   std::optional<storage::v1::OperationRecord> End(const absl::Status& status, bool only_if_queued);
   void Show(storage::v1::OperationRecord ended);
+  // Stores the record as it stands; does nothing once its end is stored.
+  absl::Status Save();
+  // Stores its end.
+  absl::Status SaveEnd(const storage::v1::OperationRecord& ended);
 
  private:
   void EstimateRest(v1::OperationProgress& progress);
@@ -81,6 +85,8 @@ class ActiveOperation : public analysis::RunControl {
   mutable std::mutex mutex_;
   storage::v1::OperationRecord record_;
   bool ending_ = false, begun_ = false;
+  std::mutex save_mutex_;  // of two who save at once, neither overwrites its end
+  bool end_saved_ = false;
   int64_t tokens_before_ = 0;  // done before it gave the device to others
   std::optional<std::pair<std::chrono::steady_clock::time_point, int64_t>> first_tokens_;
 };

@@ -87,9 +87,7 @@ OperationManager::OperationManager(store::Store* store, DeviceWorker* worker, En
     : store_(store), worker_(worker), on_end_(std::move(on_end)), options_(std::move(options)) {
   shared_.worker = worker;
   shared_.on_tokens = std::move(on_tokens);
-  shared_.save = [store](const OperationRecord& record) {
-    SaveRecord(*store, record).IgnoreError();  // only informs; the end is what counts
-  };
+  shared_.save = [store](const OperationRecord& record) { return SaveRecord(*store, record); };
 }
 
 OperationManager::~OperationManager() = default;
@@ -163,7 +161,7 @@ absl::StatusOr<std::optional<v1::Operation>> OperationManager::JoinLocked(
     const auto [entry, is_new] = by_request_id_.emplace(RequestKey(requester), name);
     if (is_new) {
       active->AddRequestId(entry->first);
-      HOMOLOG_RETURN_IF_ERROR(SaveRecord(*store_, active->record()));
+      HOMOLOG_RETURN_IF_ERROR(active->Save());
     }
     return std::optional<v1::Operation>(std::move(running));
   }
@@ -209,7 +207,7 @@ absl::StatusOr<v1::Operation> OperationManager::Submit(Job job, const Requester&
   if (joined) return *std::move(joined);
   HOMOLOG_RETURN_IF_ERROR(CheckClientLocked(requester.client));
   const auto active = std::make_shared<ActiveOperation>(NewRecordLocked(job, requester), shared_);
-  HOMOLOG_RETURN_IF_ERROR(SaveRecord(*store_, active->record()));
+  HOMOLOG_RETURN_IF_ERROR(active->Save());
   v1::Operation submitted = active->operation();
   active_[submitted.name()] = active;
   absl::Status posted = worker_->Post(requester.client, Task(std::move(job), active));
@@ -231,7 +229,7 @@ DeviceWorker::Task OperationManager::Task(Job job, std::shared_ptr<ActiveOperati
 
 void OperationManager::Run(const Job& job, const std::shared_ptr<ActiveOperation>& active) {
   if (shared_.shutting_down || !active->Begin()) return;
-  shared_.save(active->record());
+  active->Save().IgnoreError();  // only informs; the end is what counts
   const absl::Status status = RunJob(job, active->operation().name(), *active);
   const std::string reason = ErrorReason(status);
   if (reason == analysis::kYielded) {
@@ -243,7 +241,7 @@ void OperationManager::Run(const Job& job, const std::shared_ptr<ActiveOperation
   // Interrupted by the shutdown: stays unended, and the next process resumes it.
   if (shared_.shutting_down && reason == "SHUTTING_DOWN") {
     active->Pause();
-    shared_.save(active->record());
+    active->Save().IgnoreError();
     return;
   }
   if (reason == "DEVICE_LOST" && options_.on_device_lost) {
@@ -263,7 +261,7 @@ void OperationManager::End(const std::shared_ptr<ActiveOperation>& active,
 absl::Status OperationManager::Retire(const std::shared_ptr<ActiveOperation>& active,
                                       OperationRecord ended) {
   // First the disk: who sees that it has ended may delete it, and then it must stay deleted.
-  absl::Status saved = SaveRecord(*store_, ended);
+  absl::Status saved = active->SaveEnd(ended);
   const v1::Operation operation = ended.operation();
   active->Show(std::move(ended));
   if (saved.ok()) {  // else only this process knows that it has ended
@@ -338,7 +336,9 @@ absl::StatusOr<v1::Operation> OperationManager::Cancel(const std::string& name) 
   // A queued one ends at once; a running one at its next batch.
   if (auto ended = active->End(active->Interruption(), /*only_if_queued=*/true)) {
     HOMOLOG_RETURN_IF_ERROR(Retire(active, *std::move(ended)));
+    return active->operation();
   }
+  HOMOLOG_RETURN_IF_ERROR(active->Save());  // acknowledged, it holds after a restart, too
   return active->operation();
 }
 
@@ -405,6 +405,7 @@ void OperationManager::ResumeOne(OperationRecord record, const JobFactory& facto
   absl::StatusOr<Job> job = factory(record.operation().kind(), record.request());
   absl::Status status = CheckResumed(record, job);
   const auto active = std::make_shared<ActiveOperation>(std::move(record), shared_);
+  if (active->cancelled()) status = active->Interruption();
   {
     const std::lock_guard lock(mutex_);
     active_[name] = active;

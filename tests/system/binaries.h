@@ -28,6 +28,7 @@ class ServerProcess {
   nlohmann::json ClientJson(std::vector<std::string> arguments) const;
   BackgroundProcess& process() { return *process_; }
   std::string Log() const;
+  int port() const { return port_; }
   int admin_port() const { return admin_port_; }
 
  private:

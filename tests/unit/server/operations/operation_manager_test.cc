@@ -618,6 +618,30 @@ TEST_F(OperationManagerTest, CountsNoShutdownAndNoLastingProgressAsAnAttempt) {
   EXPECT_EQ(Wait(operation.name()).state(), v1::OPERATION_STATE_SUCCEEDED);
 }
 
+TEST_F(OperationManagerTest, ACancellationThatWasAcknowledgedHoldsAfterACrash) {
+  const v1::Operation operation =
+      Submit(MakeJob("a", [this](const std::string&, analysis::RunControl&) {
+        ++running_;
+        while (!release_)
+          std::this_thread::sleep_for(std::chrono::milliseconds(1));  // hears nothing
+        return absl::OkStatus();
+      }));
+  WaitUntilRunning();
+  ASSERT_TRUE(manager_->Cancel(operation.name()).ok());
+  const std::string crashed = *store_->GetOperation(operation.name().substr(11));
+  release_ = true;
+  Wait(operation.name());
+  Stop();
+  Start(10);
+  ASSERT_TRUE(store_->PutOperation(operation.name().substr(11), crashed).ok());
+  ASSERT_TRUE(manager_
+                  ->Resume([this](std::string_view, const std::string&) {
+                    return absl::StatusOr<Job>(QuickJob("a"));
+                  })
+                  .ok());
+  EXPECT_EQ(Wait(operation.name()).state(), v1::OPERATION_STATE_CANCELLED);
+}
+
 TEST_F(OperationManagerTest, LeavesAnOperationAsItIsWhereTheDeviceIsLost) {
   Stop();
   std::promise<std::string> lost;

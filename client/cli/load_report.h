@@ -1,0 +1,22 @@
+// What a load has shown, as text.
+//
+// Thread-safety: one thread at a time.
+#ifndef HOMOLOG_CLIENT_CLI_LOAD_REPORT_H_
+#define HOMOLOG_CLIENT_CLI_LOAD_REPORT_H_
+
+#include "absl/status/status.h"
+#include "client/cli/load_run.h"
+#include "client/cli/session.h"
+
+namespace homolog::cli {
+
+// Prints a line per kind of call that was made, one for all of them and, for people in a table of
+// their own, the errors.
+void PrintLoad(Session& session, const LoadOptions& options, const LoadResult& result);
+
+// Errors are what a load measures, unless there was nothing else: UNAVAILABLE (NO_CALL_SUCCEEDED).
+absl::Status CheckAnySucceeded(const LoadResult& result);
+
+}  // namespace homolog::cli
+
+#endif  // HOMOLOG_CLIENT_CLI_LOAD_REPORT_H_
