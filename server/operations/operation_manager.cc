@@ -395,6 +395,12 @@ absl::Status OperationManager::Resume(const JobFactory& factory) {
     }
     page_token = page.next_page_token;
   } while (!page_token.empty());
+  // One that was running each time the server was killed lets others go first: they get done, and
+  // it is not the one that the next kill meets.
+  std::stable_sort(unended.begin(), unended.end(),
+                   [](const OperationRecord& a, const OperationRecord& b) {
+                     return a.attempts() < b.attempts();
+                   });
   for (OperationRecord& record : unended) ResumeOne(std::move(record), factory);
   return absl::OkStatus();
 }

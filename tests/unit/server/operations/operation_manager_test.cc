@@ -600,6 +600,27 @@ TEST_F(OperationManagerTest, GivesUpWhatEndsTheServerAgainAndAgain) {
   EXPECT_EQ(Reason(ended), "ENDED_THE_SERVER");
 }
 
+TEST_F(OperationManagerTest, WhatWasMetByAKillLetsOthersGoFirst) {
+  const v1::Operation met = Submit(LongJob("met"));
+  const v1::Operation waiting = Submit(LongJob("waiting"));
+  WaitUntilRunning();
+  const std::string crashed = *store_->GetOperation(met.name().substr(11));
+  Stop();
+  Start(10);
+  ASSERT_TRUE(store_->PutOperation(met.name().substr(11), crashed).ok());
+  running_ = 0;
+  ASSERT_TRUE(manager_
+                  ->Resume([this](std::string_view, const std::string& request) {
+                    return absl::StatusOr<Job>(LongJob(request.substr(11)));
+                  })
+                  .ok());
+  WaitUntilRunning();
+  EXPECT_EQ(manager_->Get(waiting.name())->state(), v1::OPERATION_STATE_RUNNING);
+  EXPECT_EQ(manager_->Get(met.name())->state(), v1::OPERATION_STATE_QUEUED);
+  release_ = true;
+  Wait(met.name());
+}
+
 TEST_F(OperationManagerTest, CountsNoShutdownAndNoLastingProgressAsAnAttempt) {
   OperationManager::Options options;
   options.most_attempts = 2;
