@@ -3,9 +3,9 @@
 namespace homolog::app {
 
 void SetStoreMetrics(const store::Store& store, metrics::Metrics& metrics) {
+  metrics.SetStoreReadOnly(store.read_only_reason().has_value());
   if (const absl::StatusOr<store::StoreStats> stats = store.Stats(); stats.ok()) {
-    metrics::StoreCounts counts = {.read_only = stats->read_only_reason.has_value(),
-                                   .disk_bytes = stats->disk_bytes,
+    metrics::StoreCounts counts = {.disk_bytes = stats->disk_bytes,
                                    .free_bytes = stats->free_bytes,
                                    .result_budget_bytes = stats->result_budget_bytes,
                                    .results = {},

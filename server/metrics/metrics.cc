@@ -176,8 +176,9 @@ void Metrics::SetOperations(int64_t queued, int64_t running) {
   Set(running_operations_, running);
 }
 
+void Metrics::SetStoreReadOnly(bool read_only) { store_read_only_.Set(read_only ? 1 : 0); }
+
 void Metrics::SetStore(const StoreCounts& counts) {
-  store_read_only_.Set(counts.read_only ? 1 : 0);
   Set(store_disk_bytes_, counts.disk_bytes);
   Set(store_free_bytes_, counts.free_bytes);
   Set(store_result_budget_bytes_, counts.result_budget_bytes);

@@ -51,7 +51,6 @@ struct StoreCounts {
     std::string kind;
     int64_t count = 0, bytes = 0;
   };
-  bool read_only = false;
   int64_t disk_bytes = 0, free_bytes = 0, result_budget_bytes = 0;
   std::vector<Results> results;
   int64_t datasets = 0, dataset_bytes = 0, operations = 0;
@@ -88,6 +87,7 @@ struct Metrics {
   void SetCheckpoints(const CheckpointCounts& counts);
   void SetOperations(int64_t queued, int64_t running);
   void SetStore(const StoreCounts& counts);
+  void SetStoreReadOnly(bool read_only);
   void SetRocksdb(const RocksdbCounts& counts);
   void SetResources(const ResourceCounts& counts);
 

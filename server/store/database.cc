@@ -17,6 +17,9 @@
 namespace homolog::store {
 namespace {
 
+// Smaller ones are what the spare space is for.
+constexpr size_t kLargeWriteBytes = size_t{64} << 10;
+
 rocksdb::Slice ToSlice(std::string_view text) { return {text.data(), text.size()}; }
 
 std::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
@@ -157,7 +160,7 @@ absl::Status Store::Database::Delete(Family family, std::string_view key) {
 
 absl::Status Store::Database::Write(rocksdb::WriteBatch& batch, Durability durability) {
   TryWrites();
-  if (const auto reason = gate_.reason()) return ReadOnlyError(*reason);
+  HOMOLOG_RETURN_IF_ERROR(CheckWrites(batch.GetDataSize()));
   const std::shared_lock lock(handles_mutex_);
   HOMOLOG_RETURN_IF_ERROR(CheckOpen());
   rocksdb::WriteOptions options;
@@ -166,6 +169,11 @@ absl::Status Store::Database::Write(rocksdb::WriteBatch& batch, Durability durab
   if (status.ok()) return absl::OkStatus();
   gate_.Close(status.ToString());
   return ReadOnlyError(status.ToString());
+}
+
+absl::Status Store::Database::CheckWrites(uint64_t bytes) const {
+  if (const auto reason = gate_.reason()) return ReadOnlyError(*reason);
+  return bytes < kLargeWriteBytes ? absl::OkStatus() : CheckSpaceFor(bytes);
 }
 
 void Store::Database::DeletePrefix(rocksdb::WriteBatch& batch, Family family,

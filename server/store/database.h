@@ -2,7 +2,8 @@
 //
 // Where a write or a sync fails, the database takes no more writes (what RocksDB had begun to write
 // may be torn) and goes on to serve reads. Once writes to the folder work again, it is resumed, or
-// closed and opened anew; nothing that was acknowledged is lost by that.
+// closed and opened anew (for reading only, where that is all that works); nothing that was
+// acknowledged is lost by that.
 //
 // Thread-safety: all methods may be called from any thread. What reads and then writes records of
 // data sets holds dataset_mutex() meanwhile. Callbacks of Read and ForEach must not call back.
@@ -73,6 +74,8 @@ class Store::Database {
   absl::StatusOr<Page> List(Family family, std::string_view prefix, int page_size,
                             std::string_view page_token) const;
 
+  // The three below: UNAVAILABLE (STORE_READ_ONLY) while no write is taken; RESOURCE_EXHAUSTED
+  // (STORE_FULL) where a large one would leave too little of the disk to go on with.
   absl::Status Put(Family family, std::string_view key, std::string_view value);
   absl::Status Delete(Family family, std::string_view key);
   absl::Status Write(rocksdb::WriteBatch& batch, Durability durability = Durability::kSynced);
@@ -99,14 +102,20 @@ class Store::Database {
   // missing or has the wrong size.
   absl::StatusOr<bool> ReadTokens(const ContentRecord& content, int64_t first,
                                   std::span<int32_t> tokens) const;
-  // After the chunks of `upload_key` were deleted: gives whole files of them back to the disk now
-  // rather than with some later compaction.
+  // Deletes the chunks of an upload that has ended, unless a data set points at them, and gives
+  // whole files of them back to the disk now rather than with some later compaction. Where no write
+  // is taken: later, by DiscardLeftChunks.
+  void DiscardChunks(const std::string& upload_key);
+  void DiscardLeftChunks();
+  // After the chunks of `upload_key` were deleted.
   void ReleaseChunkFiles(std::string_view upload_key);
 
   std::mutex& dataset_mutex() { return dataset_mutex_; }
 
   // Why no write is taken; nothing where they are.
   std::optional<std::string> read_only_reason() const { return gate_.reason(); }
+  // OK where a write of so many bytes would be tried now.
+  absl::Status CheckWrites(uint64_t bytes) const;
   // Looks whether writes work again, where they did not; at most once in a second.
   void TryWrites();
   // Gives the space of deleted records back. Waits for it.
@@ -126,10 +135,14 @@ class Store::Database {
   absl::Status CreateMissingFamilies();
   absl::Status PurgeInterruptedUploads();
   absl::StatusOr<std::vector<std::string>> FindInterruptedUploads() const;
+  absl::Status OpenFamilies(bool read_only);
   void CloseHandles();  // and the database
   absl::Status Resume();
+  absl::Status OpenAnew();
   absl::Status CheckFolder() const;
   absl::Status ProbeWrites() const;
+  absl::Status CheckSpaceToOpen() const;
+  absl::Status CheckSpaceFor(uint64_t bytes) const;
   absl::Status ReadOnlyError(const std::string& reason) const;
   absl::Status CheckOpen() const;
   rocksdb::ColumnFamilyHandle* handle(Family family) const;
@@ -146,11 +159,13 @@ class Store::Database {
 
   // Held shared while the handles below are used, and alone while they are replaced.
   mutable std::shared_mutex handles_mutex_;
-  std::unique_ptr<rocksdb::DB> db_;                    // none where opening it anew failed
+  std::unique_ptr<rocksdb::DB> db_;  // may be for reading only; none where not even that works
   std::vector<rocksdb::ColumnFamilyHandle*> handles_;  // all of them, also unknown ones
   std::array<rocksdb::ColumnFamilyHandle*, kFamilyNames.size()> families_{};
 
   std::mutex dataset_mutex_;
+  std::mutex left_chunks_mutex_;
+  std::vector<std::string> left_chunks_;  // keys of uploads
 };
 
 }  // namespace homolog::store

@@ -93,6 +93,34 @@ absl::StatusOr<bool> Store::Database::ReadTokens(const ContentRecord& content, i
   return true;
 }
 
+void Store::Database::DiscardChunks(const std::string& upload_key) {
+  {
+    const std::lock_guard lock(left_chunks_mutex_);
+    left_chunks_.push_back(upload_key);
+  }
+  DiscardLeftChunks();
+}
+
+void Store::Database::DiscardLeftChunks() {
+  TryWrites();
+  // After a failed write it is not known what the data sets point at.
+  if (gate_.reason()) return;
+  const std::lock_guard lock(left_chunks_mutex_);
+  if (left_chunks_.empty()) return;
+  const absl::StatusOr<std::vector<std::string>> unused = FindInterruptedUploads();
+  if (!unused.ok()) return;
+  std::erase_if(left_chunks_, [&](const std::string& key) {
+    return std::find(unused->begin(), unused->end(), key) == unused->end();
+  });
+  rocksdb::WriteBatch batch;
+  for (const std::string& key : left_chunks_) {
+    DeletePrefix(batch, Family::kDatasets, ChunkPrefix(key));
+  }
+  if (!Write(batch, Durability::kUnsynced).ok()) return;
+  for (const std::string& key : left_chunks_) ReleaseChunkFiles(key);
+  left_chunks_.clear();
+}
+
 void Store::Database::ReleaseChunkFiles(std::string_view upload_key) {
   const std::string begin = ChunkPrefix(upload_key);
   const std::string end = PrefixEnd(begin);

@@ -131,7 +131,9 @@ void Store::Database::CloseHandles() {
   db_.reset();
 }
 
-absl::Status Store::Database::OpenExistingFamilies() {
+absl::Status Store::Database::OpenExistingFamilies() { return OpenFamilies(/*read_only=*/false); }
+
+absl::Status Store::Database::OpenFamilies(bool read_only) {
   std::vector<std::string> names = {rocksdb::kDefaultColumnFamilyName};
   std::error_code error;
   if (std::filesystem::exists(std::filesystem::path(path_) / "CURRENT", error)) {
@@ -146,7 +148,9 @@ absl::Status Store::Database::OpenExistingFamilies() {
   for (const std::string& name : names) descriptors.emplace_back(name, family_options_);
   rocksdb::DB* db = nullptr;
   const rocksdb::Status opened =
-      rocksdb::DB::Open(database_options_, path_, descriptors, &handles_, &db);
+      read_only
+          ? rocksdb::DB::OpenForReadOnly(database_options_, path_, descriptors, &handles_, &db)
+          : rocksdb::DB::Open(database_options_, path_, descriptors, &handles_, &db);
   if (!opened.ok()) return Error(opened);
   db_.reset(db);
   for (rocksdb::ColumnFamilyHandle* handle : handles_) {

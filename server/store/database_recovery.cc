@@ -18,6 +18,23 @@ namespace homolog::store {
 namespace {
 
 constexpr size_t kProbeBytes = 4096;
+// Beside what is written: tables that grow out of the log, compactions, records of operations.
+constexpr uint64_t kSpareBytes = uint64_t{64} << 20;
+
+uint64_t MiB(uint64_t bytes) { return bytes >> 20; }
+
+uint64_t BytesOfLogs(const std::string& folder) {
+  uint64_t bytes = 0;
+  std::error_code error;
+  using Iterator = std::filesystem::directory_iterator;
+  for (Iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    if (it->path().extension() != ".log") continue;
+    std::error_code gone;
+    const auto size = it->file_size(gone);
+    if (!gone) bytes += size;
+  }
+  return bytes;
+}
 
 // RocksDB has no code of its own for a held lock; these are the messages of its POSIX environment.
 bool IsLockHeld(const rocksdb::Status& status) {
@@ -90,6 +107,31 @@ absl::Status Store::Database::ProbeWrites() const {
   return status.ok() ? absl::OkStatus() : ReadOnlyError(status.ToString());
 }
 
+// Opening writes what the log holds into tables; what runs out of space in the midst of that can
+// not even be read.
+absl::Status Store::Database::CheckSpaceToOpen() const {
+  uint64_t free_bytes = 0;
+  if (!env_->GetFreeSpace(path_, &free_bytes).ok()) return absl::OkStatus();
+  const uint64_t needed = BytesOfLogs(path_) + kSpareBytes;
+  if (free_bytes >= needed) return absl::OkStatus();
+  return ReadOnlyError(absl::StrCat("the disk has ", MiB(free_bytes),
+                                    " MiB left, and writes go on ", "with ", MiB(needed), " MiB"));
+}
+
+absl::Status Store::Database::CheckSpaceFor(uint64_t bytes) const {
+  uint64_t free_bytes = 0;
+  if (!env_->GetFreeSpace(path_, &free_bytes).ok()) return absl::OkStatus();
+  if (free_bytes >= bytes + kSpareBytes) return absl::OkStatus();
+  return MakeError(
+      absl::StatusCode::kResourceExhausted, "STORE_FULL",
+      absl::StrCat("the disk of the store ", Quoted(path_), " has ", MiB(free_bytes),
+                   " MiB left, too little for ", MiB(bytes) + 1, " MiB beside the ",
+                   MiB(kSpareBytes),
+                   " MiB that stay free; make room on it, delete "
+                   "data sets or results, or lower --store-budget"),
+      {{"path", path_}, {"bytes", absl::StrCat(bytes)}, {"free_bytes", absl::StrCat(free_bytes)}});
+}
+
 void Store::Database::TryWrites() {
   if (!gate_.reason()) {
     if (const absl::Status folder = CheckFolder(); !folder.ok()) {
@@ -99,6 +141,7 @@ void Store::Database::TryWrites() {
   }
   if (!gate_.MayTry()) return;
   absl::Status status = ProbeWrites();
+  if (status.ok()) status = CheckSpaceToOpen();
   if (status.ok()) status = Resume();
   if (status.ok()) gate_.Open();
 }
@@ -112,10 +155,17 @@ absl::Status Store::Database::Resume() {
            db_->Put(synced, handle(Family::kMeta), rocksdb::Slice("probe"), "").ok();
   };
   if (db_ != nullptr && db_->Resume().ok() && works()) return absl::OkStatus();
-  // An error of the log is final for RocksDB; what was acknowledged is in the files.
-  CloseHandles();
-  HOMOLOG_RETURN_IF_ERROR(OpenExistingFamilies());
+  HOMOLOG_RETURN_IF_ERROR(OpenAnew());
   return works() ? absl::OkStatus() : ReadOnlyError("a first write failed");
+}
+
+// An error of the log is final for RocksDB; what was acknowledged is in the files.
+absl::Status Store::Database::OpenAnew() {
+  CloseHandles();
+  const absl::Status opened = OpenExistingFamilies();
+  if (opened.ok()) return opened;
+  OpenFamilies(/*read_only=*/true).IgnoreError();  // reads go on where they can
+  return opened;
 }
 
 }  // namespace homolog::store

@@ -134,8 +134,7 @@ absl::Status DatasetUpload::CommitLocked(std::string_view id, std::string_view c
   if (shared) database.DeletePrefix(batch, Family::kDatasets, ChunkPrefix(upload_key_));
   failure_ = database.Write(batch);
   if (!failure_.ok()) {
-    // The next Open may find the names or not; its purge, not Discard, decides about the chunks.
-    chunks_written_ = 0;
+    Discard();  // once it is known whether the names were written
     return failure_;
   }
   committed_ = true;
@@ -145,12 +144,7 @@ absl::Status DatasetUpload::CommitLocked(std::string_view id, std::string_view c
 
 void DatasetUpload::Discard() {
   if (chunks_written_ == 0) return;
-  rocksdb::WriteBatch batch;
-  store_->database_->DeletePrefix(batch, Family::kDatasets, ChunkPrefix(upload_key_));
-  // Best effort and not synced: what stays is purged when the store opens.
-  if (store_->database_->Write(batch, Durability::kUnsynced).ok()) {
-    store_->database_->ReleaseChunkFiles(upload_key_);
-  }
+  store_->database_->DiscardChunks(upload_key_);
   chunks_written_ = 0;
 }
 

@@ -1,5 +1,6 @@
 #include "server/store/manifest_record.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "server/store/sealed.h"
@@ -23,7 +24,11 @@ std::string ManifestRecord::Serialize(std::string_view key, std::string_view man
 }
 
 std::optional<ManifestRecord> ManifestRecord::Parse(std::string_view key, std::string_view bytes) {
-  if (!bytes.starts_with(kMagic.front())) return ManifestRecord{std::nullopt, bytes};
+  // A flipped bit in the first byte must not make it an older record.
+  const bool is_older =
+      !bytes.starts_with(kMagic.front()) &&
+      !bytes.substr(std::min<size_t>(1, bytes.size())).starts_with(kMagic.substr(1));
+  if (is_older) return ManifestRecord{std::nullopt, bytes};
   const std::optional<std::string_view> record = Unseal(key, bytes);
   if (!record || !record->starts_with(kMagic)) return std::nullopt;
   if (record->size() < kMagic.size() + kSizeBytes) return std::nullopt;

@@ -1,7 +1,6 @@
 #include "server/store/result_index.h"
 
 #include <chrono>
-#include <limits>
 #include <utility>
 
 namespace homolog::store {
@@ -50,6 +49,10 @@ void ResultIndex::Touch(const std::string& key) {
 
 void ResultIndex::Remove(const std::string& key) {
   const std::lock_guard lock(mutex_);
+  RemoveLocked(key);
+}
+
+void ResultIndex::RemoveLocked(const std::string& key) {
   const auto found = entries_.find(key);
   if (found == entries_.end()) return;
   bytes_ -= found->second.bytes;
@@ -69,26 +72,24 @@ void ResultIndex::EndHold(uint64_t hold) {
   holds_.erase(holds_.find(hold));
 }
 
-std::vector<std::string> ResultIndex::BeyondBudget(int64_t budget) const {
-  std::vector<std::string> keys;
-  if (budget <= 0) return keys;
+const std::string* ResultIndex::OldestFree() const {
+  if (!loaded_.empty()) return &loaded_.begin()->second;
+  if (by_tick_.empty()) return nullptr;
+  const auto& [tick, key] = *by_tick_.begin();
+  // The newest one stays, however large it is: it was just asked for.
+  const bool held = !holds_.empty() && tick >= *holds_.begin();
+  return held || tick == last_tick_ ? nullptr : &key;
+}
+
+std::optional<ResultIndex::Usage> ResultIndex::ClaimBeyondBudget(int64_t budget) {
   const std::lock_guard lock(mutex_);
-  int64_t excess = bytes_ - budget;
-  auto take = [&](const std::string& key) {
-    excess -= entries_.at(key).bytes;
-    keys.push_back(key);
-  };
-  for (const auto& [used, key] : loaded_) {
-    if (excess <= 0) return keys;
-    take(key);
-  }
-  const uint64_t held = holds_.empty() ? std::numeric_limits<uint64_t>::max() : *holds_.begin();
-  for (const auto& [tick, key] : by_tick_) {
-    if (excess <= 0 || tick >= held) break;
-    // The newest one stays, however large it is: it was just asked for.
-    if (tick != last_tick_) take(key);
-  }
-  return keys;
+  if (budget <= 0 || bytes_ <= budget) return std::nullopt;
+  const std::string* const oldest = OldestFree();
+  if (oldest == nullptr) return std::nullopt;
+  const Entry& entry = entries_.at(*oldest);
+  Usage claimed{*oldest, entry.used_seconds, entry.bytes};
+  RemoveLocked(claimed.key);
+  return claimed;
 }
 
 std::map<std::string, ResultIndex::Total> ResultIndex::TotalsByKind() const {
@@ -113,7 +114,8 @@ std::vector<ResultIndex::Usage> ResultIndex::TakeUnsaved() {
   // The most recently used are last; those before were saved, unless they were used meanwhile.
   for (const auto& [tick, key] : by_tick_) {
     Entry& entry = entries_.at(key);
-    if (std::exchange(entry.unsaved, false)) usages.push_back({key, entry.used_seconds});
+    if (std::exchange(entry.unsaved, false))
+      usages.push_back({key, entry.used_seconds, entry.bytes});
   }
   return usages;
 }

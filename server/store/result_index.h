@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -20,6 +21,7 @@ class ResultIndex {
   struct Usage {
     std::string key;
     int64_t used_seconds = 0;  // since 1970
+    int64_t bytes = 0;
   };
   struct Total {
     int64_t count = 0, bytes = 0;
@@ -36,9 +38,9 @@ class ResultIndex {
   uint64_t BeginHold();
   void EndHold(uint64_t hold);
 
-  // The least recently used results without which the rest take at most `budget` bytes, or as close
-  // to that as holds allow; 0: no budget, none.
-  std::vector<std::string> BeyondBudget(int64_t budget) const;
+  // Where results take more than `budget` bytes (0: no budget), takes the least recently used one
+  // that no hold protects out of the index, for the caller to delete; nothing where there is none.
+  std::optional<Usage> ClaimBeyondBudget(int64_t budget);
 
   std::map<std::string, Total> TotalsByKind() const;
   int64_t bytes() const;
@@ -53,6 +55,8 @@ class ResultIndex {
     bool unsaved = false;
   };
   void Use(const std::string& key, Entry& entry);
+  void RemoveLocked(const std::string& key);
+  const std::string* OldestFree() const;
 
   mutable std::mutex mutex_;
   std::map<std::string, Entry> entries_;

@@ -87,7 +87,10 @@ Store::Store(std::unique_ptr<Database> database, const std::string& path,
       path_(path),
       database_(std::move(database)),
       index_(std::make_unique<ResultIndex>()) {}
-Store::~Store() { Maintain(); }
+Store::~Store() {
+  Maintain();
+  SaveUsage();
+}
 
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& path,
                                                    const StoreOptions& options) {
@@ -101,6 +104,7 @@ absl::Status Store::PutResult(std::string_view kind, std::string_view id, std::s
                               const std::vector<Blob>& blobs) {
   HOMOLOG_RETURN_IF_ERROR(ValidateResult(kind, id, blobs));
   const std::string key = ResultKey(kind, id), prefix = BlobPrefix(kind, id);
+  const std::lock_guard lock(results_mutex_);
   rocksdb::WriteBatch batch;
   // Only where there is something to replace: each range deletion costs later reads a little.
   HOMOLOG_ASSIGN_OR_RETURN(const bool replaces, database_->HasPrefix(Family::kBlobs, prefix));
@@ -182,9 +186,10 @@ absl::StatusOr<Page> Store::ListResults(std::string_view kind, int page_size,
 
 absl::Status Store::DeleteResult(std::string_view kind, std::string_view id) {
   const std::string key = ResultKey(kind, id);
+  const std::lock_guard lock(results_mutex_);
   HOMOLOG_ASSIGN_OR_RETURN(
       const bool found, database_->Read(Family::kResults, key, [](std::string_view /*record*/) {}));
-  return found ? Remove(key) : ResultNotFound(kind, id);
+  return found ? RemoveLocked(key) : ResultNotFound(kind, id);
 }
 
 absl::Status Store::PutOperation(std::string_view id, std::string_view record) {

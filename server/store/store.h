@@ -29,10 +29,12 @@
 #define HOMOLOG_SERVER_STORE_STORE_H_
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -192,7 +194,10 @@ class Store {
 
   // Why no write is taken; nothing where they are.
   std::optional<std::string> read_only_reason() const;
-  // Looks whether writes work (again), and saves when results were used. Call it every few seconds.
+  // OK where a write of so many bytes would be tried now; else the error that it would get.
+  absl::Status CheckWrites(int64_t bytes) const;
+  // Looks whether writes work (again), keeps within the budget, and now and then saves when results
+  // were used. Call it every few seconds.
   void Maintain();
   // Reads some hundred megabytes of results and data sets in full, from `page_token` on; empty:
   // from the first. Damaged results are dropped.
@@ -212,14 +217,21 @@ class Store {
   // `status`, which came of reading a result; where it says that the result is damaged, drops it.
   absl::Status Examine(std::string_view kind, std::string_view id,
                        const absl::Status& status) const;
-  absl::Status Drop(const std::string& key, const std::string& problem) const;
-  absl::Status Remove(const std::string& key) const;
+  // Looks again: drops the result if it is damaged. False where it is not (it was replaced, or
+  // deleted, while somebody read it); the error of the store where it cannot be dropped.
+  absl::StatusOr<bool> DropDamaged(const std::string& key) const;
+  absl::Status RemoveLocked(const std::string& key) const;
   void Evict();
+  void SaveUsage();
 
   const StoreOptions options_;
   const std::string path_;
   const std::unique_ptr<Database> database_;
   const std::unique_ptr<ResultIndex> index_;
+  // Held by whoever writes or removes results: what looks for damage must not meet another result
+  // under the same name, and what begins a hold no eviction under way.
+  mutable std::mutex results_mutex_;
+  std::chrono::steady_clock::time_point next_usage_;
   mutable std::atomic<int64_t> evicted_ = 0, damaged_ = 0;
 };
 

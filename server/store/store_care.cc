@@ -17,6 +17,7 @@
 #include "server/store/manifest_record.h"
 #include "server/store/result_index.h"
 #include "server/store/store.h"
+#include "server/store/verify_result.h"
 
 namespace homolog::store {
 namespace {
@@ -39,9 +40,11 @@ absl::StatusOr<int64_t> BytesOfBlobs(const Store::Database& database, const std:
 int64_t FolderBytes(const std::string& path) {
   int64_t bytes = 0;
   std::error_code error;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(path, error)) {
-    std::error_code gone;  // RocksDB deletes files all the time
-    const auto size = entry.is_regular_file(gone) ? entry.file_size(gone) : 0;
+  // Files, and folders of snapshots, are deleted all the time.
+  using Iterator = std::filesystem::recursive_directory_iterator;
+  for (Iterator it(path, error), end; !error && it != end; it.increment(error)) {
+    std::error_code gone;
+    const auto size = it->is_regular_file(gone) ? it->file_size(gone) : 0;
     if (!gone) bytes += static_cast<int64_t>(size);
   }
   return bytes;
@@ -49,7 +52,11 @@ int64_t FolderBytes(const std::string& path) {
 
 }  // namespace
 
-Store::Hold::Hold(Store* store) : store_(store), number_(store->index_->BeginHold()) {}
+Store::Hold::Hold(Store* store)
+    : store_(store), number_([store] {
+        const std::lock_guard lock(store->results_mutex_);
+        return store->index_->BeginHold();
+      }()) {}
 Store::Hold::~Hold() { store_->index_->EndHold(number_); }
 
 absl::Status Store::LoadIndex() {
@@ -87,23 +94,35 @@ absl::Status Store::Examine(std::string_view kind, std::string_view id,
   if (reason != kBlobDamaged && reason != "STORE_CORRUPT") return status;
   const std::string key = absl::StrCat(std::string(kind), "/", std::string(id));
   const std::string problem(status.message());
-  const bool dropped = Drop(key, problem).ok();
+  const absl::StatusOr<bool> dropped = DropDamaged(key);
+  if (dropped.ok() && !*dropped) {
+    return NotFound("RESULT_NOT_FOUND",
+                    absl::StrCat(key, " was deleted or replaced while it was read; ask again"),
+                    {{"kind", std::string(kind)}, {"result", std::string(id)}});
+  }
   return DataLoss(
       "RESULT_DAMAGED",
       absl::StrCat(key, " is damaged (", problem, ")",
-                   dropped ? "; it was dropped: ask for its computation again"
-                           : ", and could not be dropped: the store takes no writes now"),
+                   dropped.ok() ? "; it was dropped: ask for its computation again"
+                                : ", and could not be dropped: the store takes no writes now"),
       {{"result", key}});
 }
 
-absl::Status Store::Drop(const std::string& key, const std::string& problem) const {
+absl::StatusOr<bool> Store::DropDamaged(const std::string& key) const {
+  const std::lock_guard lock(results_mutex_);
+  int64_t bytes = 0;
+  const absl::StatusOr<bool> intact = VerifyResult(*database_, key, bytes);
+  if (intact.ok()) return false;
+  if (!absl::IsDataLoss(intact.status())) return intact.status();
   ++damaged_;
-  const absl::Status removed = Remove(key);
-  if (options_.observer) options_.observer({StoreEvent::Kind::kDamaged, key, problem});
-  return removed;
+  if (options_.observer) {
+    options_.observer({StoreEvent::Kind::kDamaged, key, std::string(intact.status().message())});
+  }
+  HOMOLOG_RETURN_IF_ERROR(RemoveLocked(key));
+  return true;
 }
 
-absl::Status Store::Remove(const std::string& key) const {
+absl::Status Store::RemoveLocked(const std::string& key) const {
   rocksdb::WriteBatch batch;
   batch.Delete(database_->family(Family::kResults), key);
   batch.Delete(database_->family(Family::kMeta), UsedKey(key));
@@ -113,18 +132,38 @@ absl::Status Store::Remove(const std::string& key) const {
   return absl::OkStatus();
 }
 
+// With results_mutex_ held.
 void Store::Evict() {
-  for (const std::string& key : index_->BeyondBudget(options_.result_budget_bytes)) {
-    if (!Remove(key).ok()) return;  // the next result tries again
+  while (const auto claimed = index_->ClaimBeyondBudget(options_.result_budget_bytes)) {
+    if (!RemoveLocked(claimed->key).ok()) {  // later, then
+      index_->Load(claimed->key, claimed->bytes, claimed->used_seconds);
+      return;
+    }
     ++evicted_;
-    if (options_.observer) options_.observer({StoreEvent::Kind::kEvicted, key, ""});
+    if (options_.observer) options_.observer({StoreEvent::Kind::kEvicted, claimed->key, ""});
   }
 }
 
 std::optional<std::string> Store::read_only_reason() const { return database_->read_only_reason(); }
 
+absl::Status Store::CheckWrites(int64_t bytes) const { return database_->CheckWrites(bytes); }
+
 void Store::Maintain() {
+  constexpr std::chrono::minutes kUsageInterval{1};
   database_->TryWrites();
+  if (database_->read_only_reason()) return;
+  database_->DiscardLeftChunks();
+  {
+    const std::lock_guard lock(results_mutex_);
+    Evict();  // a hold may have ended, or the budget be smaller than that of a former process
+  }
+  const auto now = std::chrono::steady_clock::now();
+  if (now < next_usage_) return;
+  next_usage_ = now + kUsageInterval;
+  SaveUsage();
+}
+
+void Store::SaveUsage() {
   if (database_->read_only_reason()) return;
   rocksdb::WriteBatch batch;
   for (const ResultIndex::Usage& usage : index_->TakeUnsaved()) {

@@ -3,20 +3,20 @@
 #include <utility>
 
 #include "absl/strings/escaping.h"
-#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "common/error.h"
 #include "common/text.h"
-#include "server/store/blob_keys.h"
 #include "server/store/database.h"
 #include "server/store/dataset_records.h"
-#include "server/store/manifest_record.h"
-#include "server/store/sealed.h"
 #include "server/store/store.h"
+#include "server/store/verify_result.h"
 
 namespace homolog::store {
 
-// What a page has seen so far. A token is "results/{key}" or "datasets/{id}": where to go on.
+// What a page has seen so far. A token is where to go on: "results/{key}", or
+// "datasets/{first token} {id}".
 //
 // Thread-safety: belongs to one thread.
 class Verification {
@@ -31,7 +31,15 @@ class Verification {
       if (!finished) return std::move(page_);
     }
     const bool began = position.starts_with(kDatasets);
-    HOMOLOG_RETURN_IF_ERROR(CheckDatasets(began ? position.substr(kDatasets.size()) : ""));
+    int64_t first = 0;
+    std::string id;
+    if (began) {
+      const std::pair<absl::string_view, absl::string_view> place = absl::StrSplit(
+          absl::string_view(position).substr(kDatasets.size()), absl::MaxSplits(' ', 1));
+      if (!absl::SimpleAtoi(place.first, &first) || first < 0) return InvalidToken(page_token);
+      id = std::string(place.second);
+    }
+    HOMOLOG_RETURN_IF_ERROR(CheckDatasets(id, first));
     return std::move(page_);
   }
 
@@ -48,6 +56,9 @@ class Verification {
         (position->starts_with(kResults) || position->starts_with(kDatasets))) {
       return absl::OkStatus();
     }
+    return InvalidToken(token);
+  }
+  static absl::Status InvalidToken(std::string_view token) {
     return InvalidArgument("INVALID_PAGE_TOKEN",
                            absl::StrCat("page_token ", Quoted(token),
                                         " was not given by a verification; send next_page_token of "
@@ -81,72 +92,29 @@ class Verification {
         GoOnAt(kResults, key);
         return false;
       }
-      const absl::Status status = CheckResult(key);
+      const absl::StatusOr<bool> there = VerifyResult(database_, key, page_.checked_bytes);
       ++page_.checked_count;
-      if (status.ok()) continue;
-      if (!absl::IsDataLoss(status)) return status;
-      const std::string problem(status.message());
-      page_.damaged.push_back({key, problem, store_.Drop(key, problem).ok()});
+      if (there.ok()) continue;  // or deleted meanwhile
+      if (!absl::IsDataLoss(there.status())) return there.status();
+      const absl::StatusOr<bool> dropped = store_.DropDamaged(key);
+      if (dropped.ok() && !*dropped) continue;  // it was replaced while it was read
+      page_.damaged.push_back({key, std::string(there.status().message()), dropped.ok()});
     }
     return true;
   }
 
-  absl::Status CheckResult(const std::string& key) {
-    bool intact = true;
-    HOMOLOG_ASSIGN_OR_RETURN(const bool found,
-                             database_.Read(Family::kResults, key, [&](std::string_view bytes) {
-                               intact = ManifestRecord::Parse(key, bytes).has_value();
-                               page_.checked_bytes += static_cast<int64_t>(bytes.size());
-                             }));
-    if (!found) return absl::OkStatus();  // deleted meanwhile
-    if (!intact) return DataLoss(kBlobDamaged, "its manifest is damaged");
-    return CheckBlobs(key + "/");
-  }
-
-  // Every piece by its digest, and whether the pieces of a blob are as many bytes as it has.
-  absl::Status CheckBlobs(const std::string& prefix) {
-    std::vector<std::string> blobs;
-    std::string damaged;
-    HOMOLOG_RETURN_IF_ERROR(database_.ForEach(
-        Family::kBlobs, prefix, "", [&](std::string_view key, std::string_view value) {
-          page_.checked_bytes += static_cast<int64_t>(value.size());
-          const bool sealed = absl::StrContains(std::string(key.substr(prefix.size())), "/sealed/");
-          if (sealed && !Unseal(key, value)) damaged = std::string(key);
-          if (key.ends_with(kBlobSizeSuffix)) {
-            blobs.emplace_back(key.substr(0, key.size() - kBlobSizeSuffix.size()));
-          }
-          return damaged.empty();
-        }));
-    if (!damaged.empty()) {
-      return DataLoss(kBlobDamaged,
-                      absl::StrCat("the digest of ", Quoted(damaged), " does not fit"));
-    }
-    for (const std::string& blob : blobs) HOMOLOG_RETURN_IF_ERROR(CheckEnd(blob));
-    return absl::OkStatus();
-  }
-
-  // A lost piece has no digest that could be wrong.
-  absl::Status CheckEnd(const std::string& blob) {
-    HOMOLOG_ASSIGN_OR_RETURN(const std::optional<int64_t> size, database_.FindBlobSize(blob));
-    for (int64_t at = 0; size && at < *size; at += kPieceBytes) {
-      char byte = 0;
-      HOMOLOG_ASSIGN_OR_RETURN(const bool there, database_.ReadBlob(blob, at, {&byte, 1}));
-      if (!there) {
-        return DataLoss(kBlobDamaged, absl::StrCat("bytes of ", Quoted(blob), " are missing"));
-      }
-    }
-    return absl::OkStatus();
-  }
-
-  absl::Status CheckDatasets(const std::string& from) {
+  // From token `first` of data set `from` on.
+  absl::Status CheckDatasets(const std::string& from, int64_t first) {
     HOMOLOG_ASSIGN_OR_RETURN(const std::vector<std::string> ids,
                              Keys(Family::kDatasets, kDatasetPrefix, from));
     for (const std::string& id : ids) {
+      const int64_t begin = id == from ? first : 0;
       if (Full()) {
-        GoOnAt(kDatasets, id);
+        GoOnAt(kDatasets, absl::StrCat(begin, " ", id));
         return absl::OkStatus();
       }
-      const absl::Status status = CheckDataset(id);
+      const absl::Status status = CheckDataset(id, begin);
+      if (!page_.next_page_token.empty()) return absl::OkStatus();  // in the midst of it
       ++page_.checked_count;
       if (status.ok() || absl::IsNotFound(status)) continue;
       if (!absl::IsDataLoss(status)) return status;
@@ -156,10 +124,15 @@ class Verification {
     return absl::OkStatus();
   }
 
-  absl::Status CheckDataset(const std::string& id) {
+  // Where the page is full before its end, the token says where to go on.
+  absl::Status CheckDataset(const std::string& id, int64_t first) {
     HOMOLOG_ASSIGN_OR_RETURN(const ContentRecord content, store_.database_->GetContentOf(id));
     std::vector<int32_t> tokens;
-    for (int64_t first = 0; first < content.token_count; first += kChunkTokens) {
+    for (; first < content.token_count; first += kChunkTokens) {
+      if (Full()) {
+        GoOnAt(kDatasets, absl::StrCat(first, " ", id));
+        return absl::OkStatus();
+      }
       const int64_t count = std::min(kChunkTokens, content.token_count - first);
       HOMOLOG_ASSIGN_OR_RETURN(tokens, store_.ReadTokens(id, first, count));
       page_.checked_bytes += count * static_cast<int64_t>(sizeof(int32_t));

@@ -76,8 +76,8 @@ TEST(MetricsTest, CountsOperationsByKindAndOutcome) {
 TEST(MetricsTest, ShowsTheStoreAndTheProcess) {
   Metrics metrics("1.2.3");
   metrics.SetOperations(3, 1);
-  metrics.SetStore({.read_only = true,
-                    .disk_bytes = 10,
+  metrics.SetStoreReadOnly(true);
+  metrics.SetStore({.disk_bytes = 10,
                     .free_bytes = 20,
                     .result_budget_bytes = 30,
                     .results = {{"correlations", 2, 50}, {"studies", 1, 5}},

@@ -10,13 +10,15 @@
 #include <vector>
 
 #include "common/error.h"
-#include "faulty_file_system.h"
 #include "server/store/dataset_upload.h"
 #include "store_testing.h"
+#include "tests/support/faulty_file_system.h"
 
 namespace homolog::store {
 namespace {
 
+using ::homolog::testing::Faults;
+using ::homolog::testing::FaultyFileSystem;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 
@@ -123,6 +125,85 @@ TEST_F(FaultsTest, FailsAnUploadThatMetAFullDiskAndTakesTheNextOne) {
   ASSERT_TRUE(upload.Append(std::vector<int32_t>(600'000, 7)).ok());
   ASSERT_TRUE(upload.Commit("set", "key", "manifest").ok());
   EXPECT_EQ(ValueOf(store_->ReadTokens("set", 599'999, 1)), std::vector<int32_t>{7});
+}
+
+TEST_F(FaultsTest, GivesTheSpaceOfAFailedUploadBackWithoutARestart) {
+  const std::vector<int32_t> tokens(600'000, 7);
+  {
+    DatasetUpload upload(store_.get());
+    ASSERT_TRUE(upload.Append(tokens).ok());
+    faults_.disk_full = true;
+    EXPECT_FALSE(upload.Append(tokens).ok());
+  }
+  faults_.disk_full = false;
+  ASSERT_TRUE(WritesAgain());
+  store_->Maintain();
+  Raw([](RawDatabase& raw) { EXPECT_THAT(raw.Keys("datasets", ""), ::testing::IsEmpty()); });
+}
+
+TEST_F(FaultsTest, KeepsAnUploadWhoseCommitFailedOnlyWhereItTookPlace) {
+  {
+    DatasetUpload upload(store_.get());
+    ASSERT_TRUE(upload.Append(std::vector<int32_t>(600'000, 7)).ok());
+    faults_.sync_fails = true;
+    EXPECT_EQ(ErrorReason(upload.Commit("set", "key", "manifest")), "STORE_READ_ONLY");
+  }
+  faults_.sync_fails = false;
+  ASSERT_TRUE(WritesAgain());
+  store_->Maintain();
+  if (const auto tokens = store_->ReadTokens("set", 599'999, 1); tokens.ok()) {
+    EXPECT_EQ(*tokens, std::vector<int32_t>{7});
+  } else {
+    EXPECT_EQ(ErrorReason(tokens.status()), "DATASET_NOT_FOUND") << tokens.status();
+  }
+}
+
+TEST_F(FaultsTest, RefusesALargeWriteThatWouldFillTheDiskAndGoesOnWithSmallOnes) {
+  faults_.free_bytes = int64_t{65} << 20;
+  const std::string large(int64_t{2} << 20, 'x');
+  const absl::Status refused = store_->PutResult(kKind, "large", "m", {{"x", large}});
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted) << refused;
+  EXPECT_EQ(ErrorReason(refused), "STORE_FULL");
+  EXPECT_THAT(refused.ToString(), HasSubstr("has 65 MiB left"));
+  EXPECT_FALSE(store_->read_only_reason().has_value());
+  ASSERT_TRUE(Put("small").ok());
+  ExpectIntact("small");
+  faults_.free_bytes = -1;
+  EXPECT_TRUE(store_->PutResult(kKind, "large", "m", {{"x", large}}).ok());
+}
+
+TEST_F(FaultsTest, GoesOnOnlyOnceTheDiskHasSpaceForWhatTheLogHolds) {
+  ASSERT_TRUE(Put("before").ok());
+  faults_.disk_full = true;
+  EXPECT_FALSE(Put("during").ok());
+  faults_.disk_full = false;
+  faults_.free_bytes = int64_t{10} << 20;
+  std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+  store_->Maintain();
+  EXPECT_TRUE(store_->read_only_reason().has_value());
+  ExpectIntact("before");
+  faults_.free_bytes = -1;
+  ASSERT_TRUE(WritesAgain());
+  ExpectIntact("before");
+}
+
+TEST_F(FaultsTest, ReadsOnWhereItCannotBeOpenedAnew) {
+  ASSERT_TRUE(Put("before").ok());
+  faults_.sync_fails = true;  // final: the store must be opened anew
+  EXPECT_FALSE(Put("during").ok());
+  faults_.sync_fails = false;
+  faults_.no_manifest = true;
+  for (int i = 0; i < 2; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+    store_->Maintain();
+    EXPECT_TRUE(store_->read_only_reason().has_value());
+    ExpectIntact("before");
+  }
+  faults_.no_manifest = false;
+  ASSERT_TRUE(WritesAgain()) << *store_->read_only_reason();
+  ExpectIntact("before");
+  ASSERT_TRUE(Put("after").ok());
+  ExpectIntact("after");
 }
 
 TEST_F(FaultsTest, DropsAResultWhoseTableHasAFlippedBit) {

@@ -9,18 +9,33 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
+// What is given up for the budget, in order.
+std::vector<std::string> Claim(ResultIndex& index, int64_t budget) {
+  std::vector<std::string> keys;
+  while (const auto claimed = index.ClaimBeyondBudget(budget)) keys.push_back(claimed->key);
+  return keys;
+}
+
 TEST(ResultIndexTest, NamesTheOldestFirstThoseOfAFormerProcessBeforeAll) {
   ResultIndex index;
   index.Load("k/late", 10, 200);
   index.Load("k/early", 10, 100);
   index.Put("k/new", 10);
   index.Put("k/newer", 10);
-  EXPECT_THAT(index.BeyondBudget(0), IsEmpty());
-  EXPECT_THAT(index.BeyondBudget(40), IsEmpty());
-  EXPECT_THAT(index.BeyondBudget(25), ElementsAre("k/early", "k/late"));
-  EXPECT_THAT(index.BeyondBudget(5), ElementsAre("k/early", "k/late", "k/new"));
+  EXPECT_THAT(Claim(index, 0), IsEmpty());
+  EXPECT_THAT(Claim(index, 40), IsEmpty());
+  EXPECT_THAT(Claim(index, 25), ElementsAre("k/early", "k/late"));
+  EXPECT_EQ(index.bytes(), 20);
+  EXPECT_THAT(Claim(index, 5), ElementsAre("k/new"));
+  EXPECT_EQ(index.bytes(), 10);
+}
+
+TEST(ResultIndexTest, CountsWhatFormerProcessesLeftAsUsedOnceItIsTouched) {
+  ResultIndex index;
+  index.Load("k/late", 10, 200);
+  index.Load("k/early", 10, 100);
   index.Touch("k/early");
-  EXPECT_THAT(index.BeyondBudget(35), ElementsAre("k/late"));
+  EXPECT_THAT(Claim(index, 15), ElementsAre("k/late"));
 }
 
 TEST(ResultIndexTest, HoldsWhatWasUsedSince) {
@@ -31,9 +46,9 @@ TEST(ResultIndexTest, HoldsWhatWasUsedSince) {
   index.Touch("k/a");
   const uint64_t inner = index.BeginHold();
   index.Put("k/c", 10);
-  EXPECT_THAT(index.BeyondBudget(1), ElementsAre("k/b"));
+  EXPECT_THAT(Claim(index, 1), ElementsAre("k/b"));
   index.EndHold(outer);
-  EXPECT_THAT(index.BeyondBudget(1), ElementsAre("k/b", "k/a"));
+  EXPECT_THAT(Claim(index, 1), ElementsAre("k/a"));
   index.EndHold(inner);
 }
 

@@ -1,8 +1,8 @@
 // A disk that fails on demand, under a store.
 //
 // Thread-safety: the switches may be set while the store runs.
-#ifndef HOMOLOG_TESTS_UNIT_SERVER_STORE_FAULTY_FILE_SYSTEM_H_
-#define HOMOLOG_TESTS_UNIT_SERVER_STORE_FAULTY_FILE_SYSTEM_H_
+#ifndef HOMOLOG_TESTS_SUPPORT_FAULTY_FILE_SYSTEM_H_
+#define HOMOLOG_TESTS_SUPPORT_FAULTY_FILE_SYSTEM_H_
 
 #include <atomic>
 #include <memory>
@@ -12,12 +12,14 @@
 #include "rocksdb/env.h"
 #include "rocksdb/file_system.h"
 
-namespace homolog::store {
+namespace homolog::testing {
 
 struct Faults {
   std::atomic<bool> disk_full = false;     // writes: no space left, half of one done
   std::atomic<bool> read_only = false;     // writes and new files: an input/output error
   std::atomic<bool> sync_fails = false;    // syncs: an input/output error
+  std::atomic<bool> no_manifest = false;   // new manifests, which every opening needs: an error
+  std::atomic<int64_t> free_bytes = -1;    // what the disk says it has left; -1: the truth
   std::atomic<bool> short_reads = false;   // reads of tables: half of what was asked for
   std::atomic<bool> flipped_bits = false;  // reads of tables: one bit in the middle is wrong
 };
@@ -32,6 +34,9 @@ class FaultyFileSystem : public rocksdb::FileSystemWrapper {
                                     std::unique_ptr<rocksdb::FSWritableFile>* file,
                                     rocksdb::IODebugContext* debug) override {
     if (faults_->read_only) return rocksdb::IOStatus::IOError("Read-only file system");
+    if (faults_->no_manifest && name.find("MANIFEST") != std::string::npos) {
+      return rocksdb::IOStatus::IOError("Input/output error");
+    }
     const rocksdb::IOStatus status = target()->NewWritableFile(name, options, file, debug);
     if (status.ok()) *file = std::make_unique<WritableFile>(std::move(*file), faults_);
     return status;
@@ -43,6 +48,13 @@ class FaultyFileSystem : public rocksdb::FileSystemWrapper {
     const rocksdb::IOStatus status = target()->NewRandomAccessFile(name, options, file, debug);
     if (status.ok()) *file = std::make_unique<RandomAccessFile>(std::move(*file), faults_);
     return status;
+  }
+  rocksdb::IOStatus GetFreeSpace(const std::string& path, const rocksdb::IOOptions& options,
+                                 uint64_t* bytes, rocksdb::IODebugContext* debug) override {
+    const int64_t free_bytes = faults_->free_bytes;
+    if (free_bytes < 0) return target()->GetFreeSpace(path, options, bytes, debug);
+    *bytes = static_cast<uint64_t>(free_bytes);
+    return rocksdb::IOStatus::OK();
   }
 
  private:
@@ -105,6 +117,6 @@ class FaultyFileSystem : public rocksdb::FileSystemWrapper {
   const Faults* const faults_;
 };
 
-}  // namespace homolog::store
+}  // namespace homolog::testing
 
-#endif  // HOMOLOG_TESTS_UNIT_SERVER_STORE_FAULTY_FILE_SYSTEM_H_
+#endif  // HOMOLOG_TESTS_SUPPORT_FAULTY_FILE_SYSTEM_H_
