@@ -98,6 +98,13 @@ std::string ErrorReason(const absl::Status& status) {
   return info ? info->reason() : "";
 }
 
+std::string ErrorValue(const absl::Status& status, const std::string& key) {
+  const std::optional<google::rpc::ErrorInfo> info = InfoOf(status);
+  if (!info) return "";
+  const auto found = info->metadata().find(key);
+  return found == info->metadata().end() ? "" : found->second;
+}
+
 absl::Status WithRetryDelay(absl::Status status, std::chrono::milliseconds delay) {
   using google::protobuf::util::TimeUtil;
   google::rpc::RetryInfo retry;

@@ -39,6 +39,8 @@ absl::Status DataLoss(std::string_view reason, std::string_view message,
 
 // The reason of `status`, or "" where it carries none.
 std::string ErrorReason(const absl::Status& status);
+// The value of `status` at `key` of its metadata, or "" where it has none.
+std::string ErrorValue(const absl::Status& status, const std::string& key);
 
 // The same status with a google.rpc.RetryInfo: try again after `delay` at the earliest.
 absl::Status WithRetryDelay(absl::Status status, std::chrono::milliseconds delay);

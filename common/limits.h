@@ -40,12 +40,16 @@ struct Limits {
 
   // Open at the same time.
   int64_t connection_streams = 256;  // calls of one connection
-  int64_t uploads = 16;              // CreateDataset: each may hold 128 MiB
+  int64_t uploads = 16;              // CreateDataset: each may hold 380 MiB
   int64_t uploads_per_client = 8;
   int64_t activation_streams = 16;  // ExtractActivations
   int64_t activation_streams_per_client = 8;
   int64_t watchers = 1000;  // WatchOperation and WaitOperation
   int64_t watchers_per_client = 100;
+
+  // How long a stream waits for its client.
+  int64_t stalled_reader_seconds = 60;   // ExtractActivations: to take a message
+  int64_t stalled_upload_seconds = 600;  // CreateDataset: to send one
 
   // Operations.
   int64_t queue = 256;                  // tasks that wait for the device
@@ -79,8 +83,17 @@ void VisitLimits(LimitsOrConst& limits, Visit visit) {
   visit("activation_streams_per_client", limits.activation_streams_per_client);
   visit("watchers", limits.watchers);
   visit("watchers_per_client", limits.watchers_per_client);
+  visit("stalled_reader_seconds", limits.stalled_reader_seconds);
+  visit("stalled_upload_seconds", limits.stalled_upload_seconds);
   visit("queue", limits.queue);
   visit("operations_per_client", limits.operations_per_client);
+}
+
+// For what was accepted before: no limit refuses it.
+inline Limits NoLimits() {
+  Limits limits;
+  VisitLimits(limits, [](const char*, int64_t& value) { value = int64_t{1} << 40; });
+  return limits;
 }
 
 }  // namespace homolog

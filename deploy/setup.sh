@@ -38,3 +38,15 @@ export DEBIAN_FRONTEND=noninteractive
 $sudo apt-get update -qq
 # shellcheck disable=SC2086  # a list of words
 $sudo apt-get install -y -qq --no-install-recommends $missing
+
+# Of prometheus only its checker, promtool, is needed, which Debian packs with the daemon; that is
+# started, and at every boot again. One that was there before is somebody's and stays as it is.
+case "$missing " in
+  *" prometheus "*)
+    if [ -d /run/systemd/system ]; then
+      $sudo systemctl disable --now --quiet prometheus
+    else
+      $sudo update-rc.d prometheus disable
+      $sudo service prometheus stop >/dev/null || true  # where nothing runs
+    fi ;;
+esac

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Loads homologd for HOMOLOG_SOAK_SECONDS (600) with everything that clients ask for and watches its
-# memory. Fails where the last fifth of the time needs more than 10 % + 64 MiB beyond what it needed
-# after warming up (the second fifth), or where the server is gone. HOMOLOG_BINARIES: folder of the
-# binaries (build/release/bin).
+# memory and open files. Fails where the last fifth of the time needs more than 10 % + 64 MiB, or more
+# than 16 files, beyond what it needed after warming up (the second fifth), where a call failed, or
+# where the server is gone. HOMOLOG_BINARIES: folder of the binaries (build/release/bin).
 set -eu
 cd "$(dirname "$0")/.."
 binaries=${HOMOLOG_BINARIES:-build/release/bin}
@@ -42,6 +42,18 @@ while [ -z "$port" ]; do
   sleep 0.2
   port=$(sed -n 's/.*serves on port \([0-9]*\),.*/\1/p' "$folder/server.log")
 done
+admin_port=$(sed -n 's/.*serves on port [0-9]*, admin port \([0-9]*\),.*/\1/p' "$folder/server.log")
+# One line of what RocksDB holds in memory: bytes of memtables, of the block cache.
+rocksdb_memory() {
+  python3 - "$admin_port" <<'PYTHON'
+import sys, urllib.request
+
+url = f"http://127.0.0.1:{sys.argv[1]}/metrics"
+lines = urllib.request.urlopen(url, timeout=10).read().decode().splitlines()
+values = dict(line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))
+print(*(int(float(values[f"homolog_rocksdb_{name}_bytes"])) for name in ("memtable", "block_cache")))
+PYTHON
+}
 homolog() { "$binaries/homolog" --server "localhost:$port" "$@"; }
 homolog datasets create text --text "$folder/text" --checkpoint seed0/30 --max-tokens 5000 \
   >/dev/null
@@ -57,9 +69,13 @@ homolog bench load --clients 4 --duration "$seconds" --seed 2 --mix compute=2,ex
   >"$folder/computing" 2>&1 &
 computing=$!
 start=$(date +%s)
+sample=0
 while kill -0 "$asking" 2>/dev/null && [ -r "/proc/$server/status" ]; do
   rss=$(sed -n 's/^VmRSS:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$server/status" 2>/dev/null || true)
   [ -z "$rss" ] || echo "$(($(date +%s) - start)) $rss $(ls "/proc/$server/fd" 2>/dev/null | wc -l)"
+  # As often as a Prometheus asks.
+  [ $((sample % 15)) -ne 0 ] || rocksdb_memory >>"$folder/rocksdb" 2>/dev/null || true
+  sample=$((sample + 1))
   sleep 1
 done >"$folder/samples"
 loaded=0
@@ -77,8 +93,14 @@ operations=$(homolog operations list -o csv 2>/dev/null | wc -l || true)
 echo "data folder $data MiB, $((operations > 0 ? operations - 1 : 0)) operations"
 
 status=0
-python3 - "$folder/samples" <<'PYTHON' || status=$?
-import sys
+python3 - "$folder/samples" "$folder/rocksdb" <<'PYTHON' || status=$?
+import os, sys
+
+# Of a line through the points, by least squares.
+def slope(times, values):
+    time, value = sum(times) / len(times), sum(values) / len(values)
+    return (sum((t - time) * (v - value) for t, v in zip(times, values)) /
+            sum((t - time) ** 2 for t in times))
 
 samples = [tuple(map(int, line.split())) for line in open(sys.argv[1])]
 if len(samples) < 10:
@@ -86,18 +108,37 @@ if len(samples) < 10:
 fifth = len(samples) // 5
 rss = [kib / 1024 for _, kib, _ in samples]
 warm, last = (sum(part) / len(part) for part in (rss[fifth:2 * fifth], rss[-fifth:]))
-times = [seconds / 60 for seconds, _, _ in samples[fifth:]]
-middle_time, middle = sum(times) / len(times), sum(rss[fifth:]) / len(times)
-slope = (sum((t - middle_time) * (r - middle) for t, r in zip(times, rss[fifth:])) /
-         sum((t - middle_time) ** 2 for t in times))
+minutes = [seconds / 60 for seconds, _, _ in samples]
+half = len(samples) // 2
+print(f"RSS in MiB: after warm-up {warm:.0f}, maximum {max(rss):.0f}, last fifth {last:.0f}, slope "
+      f"{slope(minutes[fifth:], rss[fifth:]):+.2f} a minute, in the second half "
+      f"{slope(minutes[half:], rss[half:]):+.2f}")
 files = [count for _, _, count in samples]
-print(f"RSS in MiB: after warm-up {warm:.0f}, maximum {max(rss):.0f}, last fifth {last:.0f}, "
-      f"slope {slope:+.2f} a minute")
-print(f"open files: after warm-up {files[fifth]}, maximum {max(files)}, last {files[-1]}")
+warm_files, last_files = max(files[fifth:2 * fifth]), max(files[-fifth:])
+print(f"open files: after warm-up at most {warm_files}, maximum {max(files)}, last fifth at most "
+      f"{last_files}")
+# What of the memory is RocksDB's: it fills its buffers and its cache, and then stays.
+rocksdb = []
+if os.path.exists(sys.argv[2]):
+    rocksdb = [tuple(int(n) / 2**20 for n in line.split()) for line in open(sys.argv[2])]
+for column, name in enumerate(("memtables", "block cache")):
+    values = [line[column] for line in rocksdb]
+    if values:
+        print(f"RocksDB's {name} in MiB: at first {values[0]:.1f}, half-way "
+              f"{values[len(values) // 2]:.1f}, last {values[-1]:.1f}, maximum {max(values):.1f}")
+    else:
+        print(f"RocksDB's {name}: the admin port told nothing")
+
+problems = []
 limit = 1.1 * warm + 64
 if last > limit:
-    sys.exit(f"soak.sh: memory grows: the last fifth took {last:.0f} MiB; must be at most "
-             f"{limit:.0f} MiB")
+    problems.append(f"memory grows: the last fifth took {last:.0f} MiB; must be at most {limit:.0f} MiB")
+if last_files > warm_files + 16:
+    problems.append(f"open files grow: {last_files} in the last fifth; must be at most "
+                    f"{warm_files + 16}")
+for problem in problems:
+    print(f"soak.sh: {problem}", file=sys.stderr)
+sys.exit(1 if problems else 0)
 PYTHON
 [ "$alive" = yes ] && [ "$loaded" -eq 0 ] || status=1
 exit "$status"

@@ -74,10 +74,15 @@ void PrintError(const absl::Status& status, std::ostream& err) {
 }
 
 // gRPC's own words for a server that is not there name sockets, not what to do.
-absl::Status Explain(const absl::Status& status, const std::string& server) {
+absl::Status Explain(const absl::Status& status, const std::string& server,
+                     const client::Security& security) {
   if (!absl::IsUnavailable(status) || !ErrorReason(status).empty()) return status;
-  return Annotate(
-      status, "cannot reach a Homolog server at " + server + " (see --server and HOMOLOG_SERVER)");
+  return Annotate(status,
+                  "cannot reach a Homolog server at " + server +
+                      (security.tls ? " over TLS (see --server and HOMOLOG_SERVER; is it signed by "
+                                      "--ca, and does it ask for --cert and --key?)"
+                                    : " (see --server and HOMOLOG_SERVER; where it asks for TLS, "
+                                      "--ca or --tls)"));
 }
 
 // Help, the version or a usage error.
@@ -92,24 +97,24 @@ int EndOfParsing(const CLI::App& app, const CLI::ParseError& error, const Surrou
   return kExitUsage;
 }
 
-absl::StatusOr<std::shared_ptr<client::Connection>> ConnectAs(client::SecuritySources sources,
-                                                              const std::string& server,
-                                                              const Surroundings& around) {
+absl::StatusOr<client::Security> SecurityOf(client::SecuritySources sources) {
   // No flag: the command lines of all processes are for everybody to see.
   if (const char* token = std::getenv("HOMOLOG_TOKEN"); token != nullptr) sources.token = token;
-  HOMOLOG_ASSIGN_OR_RETURN(const client::Security security, client::ReadSecurity(sources));
-  return around.connect(server, security);
+  return client::ReadSecurity(sources);
 }
 
 absl::Status ConnectAndAct(const GlobalArguments& global, const Action& action,
                            const Surroundings& around) {
-  HOMOLOG_ASSIGN_OR_RETURN(std::shared_ptr<client::Connection> connection,
-                           ConnectAs(global.security, global.server, around));
+  // Read once: a file may be a pipe.
+  HOMOLOG_ASSIGN_OR_RETURN(const client::Security security, SecurityOf(global.security));
+  const auto connect = [&] { return around.connect(global.server, security); };
+  HOMOLOG_ASSIGN_OR_RETURN(std::shared_ptr<client::Connection> connection, connect());
   client::Client client(std::move(connection));
   Output output(Formats().at(global.format), around.out);
+  // What could be refused was, the first time.
   Session session{client, output, around.err, around.err_is_terminal,
-                  [&] { return ConnectAs(global.security, global.server, around).value(); }};
-  return Explain(action(session), global.server);
+                  [&] { return connect().value(); }};
+  return Explain(action(session), global.server, security);
 }
 
 int RunAction(const GlobalArguments& global, const Action& action, const Surroundings& around) {

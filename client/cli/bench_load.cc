@@ -1,6 +1,8 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "client/cli/exit_code.h"
 #include "client/cli/flags.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/load_report.h"
@@ -8,6 +10,7 @@
 #include "client/cli/nouns.h"
 #include "common/error.h"
 #include "common/resource_names.h"
+#include "common/text.h"
 
 namespace homolog::cli {
 namespace {
@@ -24,6 +27,49 @@ struct LoadArguments {
   std::vector<std::string> checkpoints;
   std::optional<uint64_t> seed;
 };
+
+bool Draws(const LoadMix& mix, std::initializer_list<LoadCall> calls) {
+  for (const LoadCall call : calls) {
+    if (mix[static_cast<size_t>(call)] > 0) return true;
+  }
+  return false;
+}
+
+absl::Status UnusedFlag(const std::string& flag, const std::string& value,
+                        const std::string& remedy) {
+  return InvalidArgument(
+      "UNUSED_FLAG",
+      absl::StrCat(flag, " is ", Quoted(value),
+                   ", which no call of this mix uses; leave it out, or ", remedy),
+      {{"flag", flag}});
+}
+
+// What nothing would use was meant for another mix: the load would measure something else than was
+// asked for.
+absl::Status CheckFlagsAreUsed(const LoadArguments& arguments, const LoadMix& mix) {
+  using enum LoadCall;
+  constexpr char kMixThatComputes[] = "give extract or compute a weight in --mix (extract=1)";
+  const bool computes = Draws(mix, {kExtract, kCompute});
+  if (!arguments.dataset.empty() && !computes) {
+    return UnusedFlag("--dataset", arguments.dataset, kMixThatComputes);
+  }
+  if (!arguments.checkpoints.empty() && !computes) {
+    return UnusedFlag("--checkpoints", absl::StrJoin(arguments.checkpoints, ","), kMixThatComputes);
+  }
+  if (arguments.checkpoints.size() > 1 && !Draws(mix, {kCompute})) {
+    return UnusedFlag(
+        "--checkpoints", arguments.checkpoints[1],
+        "give compute a weight in --mix (compute=1): extract runs the first checkpoint alone");
+  }
+  const bool taken_from = computes && (arguments.dataset.empty() || arguments.checkpoints.empty());
+  if (arguments.correlation.empty() || taken_from || Draws(mix, {kQuery, kGet, kNeuron, kTable})) {
+    return absl::OkStatus();
+  }
+  return UnusedFlag("--correlation", arguments.correlation,
+                    computes
+                        ? "leave out --dataset or --checkpoints, which are used in its place"
+                        : "give query, get, neuron, table, extract or compute a weight in --mix");
+}
 
 absl::StatusOr<LoadOptions> OptionsOf(const LoadArguments& arguments) {
   LoadOptions options;
@@ -44,15 +90,9 @@ absl::StatusOr<LoadOptions> OptionsOf(const LoadArguments& arguments) {
   if (!arguments.mix.empty()) {
     HOMOLOG_ASSIGN_OR_RETURN(options.mix, ParseLoadMix(arguments.mix));
   }
+  HOMOLOG_RETURN_IF_ERROR(CheckFlagsAreUsed(arguments, options.mix));
   options.seed = arguments.seed.value_or(0);
   return options;
-}
-
-bool Draws(const LoadMix& mix, std::initializer_list<LoadCall> calls) {
-  for (const LoadCall call : calls) {
-    if (mix[static_cast<size_t>(call)] > 0) return true;
-  }
-  return false;
 }
 
 // The correlation that was named, or the first listed; one without a name where there is none.
@@ -139,14 +179,16 @@ absl::Status Load(Session& session, const LoadArguments& arguments) {
   const LoadResult result =
       RunLoad(session.connect, target, options, [&] { return interrupt.IsSet(); });
   PrintLoad(session, options, result);
-  return CheckAnySucceeded(result);
+  // What was asked for was not measured to its end, however the calls went.
+  return interrupt.IsSet() ? Interrupted() : CallsStatus(result);
 }
 
 void AddLoad(CLI::App* noun, Action& chosen) {
   const auto [verb, arguments] = AddVerb<LoadArguments>(
       noun, "load",
       "Call the server from many clients at once: throughput, latencies of what succeeded (within "
-      "1 %, the maximum exactly) and errors",
+      "1 %, the maximum exactly) and errors. Ends with the code of the most frequent error, where "
+      "there is one",
       chosen, Load);
   AddFlag(verb, "--clients", &arguments->clients,
           "Clients, each with a thread and a connection of its own, 1 to 1000 (default 8)");

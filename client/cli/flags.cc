@@ -120,6 +120,8 @@ CLI::Option* AddEnumFlag(CLI::App* verb, const std::string& flag,
 
 void Require(CLI::Option* option) { option->required(); }
 
+void TakeAllWords(CLI::Option* option) { option->allow_extra_args(true); }
+
 void AddNameVerb(CLI::App* noun, const std::string& name, const std::string& help, Action& chosen,
                  absl::Status (*act)(Session&, const NameArgument&), const std::string& name_help) {
   const auto [verb, arguments] = AddVerb<NameArgument>(noun, name, help, chosen, act);

@@ -69,6 +69,8 @@ CLI::Option* AddEnumFlag(CLI::App* verb, const std::string& flag, Enum* value,
 
 // Makes a flag one that has to be given.
 void Require(CLI::Option* option);
+// Makes a positional argument of several values take them as words of their own, too: "a b,c".
+void TakeAllWords(CLI::Option* option);
 
 // Adds a verb that runs `act` on its parsed arguments. Returns the verb, for its flags, and the
 // arguments that they fill.

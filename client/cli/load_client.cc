@@ -14,8 +14,10 @@ using std::chrono::steady_clock;
 constexpr auto kPause = std::chrono::milliseconds(10);
 constexpr int kWatchedMessages = 3;
 constexpr int kPageSize = 50;
-// Half of the computations are among a few that others ask for too, and are shared or answered from
-// the store; the other half are almost always new.
+// Half of the computations are among a few that other clients of the load ask for too, and are
+// shared or answered from the store; the other half are almost always new. No person asks for these
+// seeds, whose computation it would then share, and cancel.
+constexpr uint64_t kFirstSeed = uint64_t{1} << 40;
 constexpr uint64_t kSharedSeeds = 8, kSeeds = 1'000'000, kMaxRotations = 2;
 // One of so many extractions is given up half-way, one of so many computations cancelled.
 constexpr uint64_t kAbandonEvery = 4, kCancelEvery = 4;
@@ -156,7 +158,8 @@ void LoadClient::Compute() {
   request.mutable_partners()->Assign(target_.checkpoints.begin() + 1, target_.checkpoints.end());
   request.set_dataset(target_.dataset);
   request.mutable_parameters()->set_rotations(static_cast<int32_t>(1 + Random(kMaxRotations)));
-  request.mutable_parameters()->set_seed(Random(Random(2) == 0 ? kSharedSeeds : kSeeds));
+  request.mutable_parameters()->set_seed(kFirstSeed +
+                                         Random(Random(2) == 0 ? kSharedSeeds : kSeeds));
   v1::Operation operation;
   const absl::Status status = Count(LoadCall::kCompute, [&] {
     auto started = connection_->ComputeCorrelations(request);

@@ -2,6 +2,8 @@
 
 #include <google/protobuf/struct.pb.h>
 
+#include <algorithm>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -44,8 +46,18 @@ double PerSecond(const Row& row) {
 std::string ErrorsText(const Row& row) {
   return absl::StrJoin(row.tally.errors, " ", [](std::string* out, const auto& entry) {
     const auto& [code, reason] = entry.first;
-    absl::StrAppend(out, code, reason.empty() ? "" : ":", reason, "=", entry.second);
+    absl::StrAppend(out, absl::StatusCodeToString(code), reason.empty() ? "" : ":", reason, "=",
+                    entry.second);
   });
+}
+
+// The code of most errors, whatever their reasons; of equally many the lowest.
+absl::StatusCode MostFrequentCode(const CallTally& tally) {
+  std::map<absl::StatusCode, int64_t> counts;
+  for (const auto& [error, count] : tally.errors) counts[error.first] += count;
+  return std::max_element(counts.begin(), counts.end(),
+                          [](const auto& a, const auto& b) { return a.second < b.second; })
+      ->first;
 }
 
 struct Percentile {
@@ -84,7 +96,8 @@ Table ErrorsTable(const std::vector<Row>& rows) {
   Table table{{{"call"}, {"code"}, {"reason"}, {"count", true}}, {}};
   for (const Row& row : rows) {
     for (const auto& [error, count] : row.tally.errors) {
-      table.rows.push_back({row.name, error.first, error.second, std::to_string(count)});
+      table.rows.push_back(
+          {row.name, absl::StatusCodeToString(error.first), error.second, std::to_string(count)});
     }
   }
   return table;
@@ -113,7 +126,7 @@ Struct RowStruct(const Row& row) {
   auto& errors = *fields["errors"].mutable_list_value();
   for (const auto& [error, count] : row.tally.errors) {
     auto& entry = *errors.add_values()->mutable_struct_value()->mutable_fields();
-    entry["code"] = Text(error.first);
+    entry["code"] = Text(absl::StatusCodeToString(error.first));
     entry["reason"] = Text(error.second);
     entry["count"] = Number(static_cast<double>(count));
   }
@@ -144,12 +157,17 @@ void PrintLoad(Session& session, const LoadOptions& options, const LoadResult& r
   if (!errors.rows.empty()) session.output.PrintForPeople("\n" + AlignedTable(errors));
 }
 
-absl::Status CheckAnySucceeded(const LoadResult& result) {
+absl::Status CallsStatus(const LoadResult& result) {
   const Row all = RowsOf(result).back();
-  if (all.tally.latencies.count() > 0) return absl::OkStatus();
-  return MakeError(
-      absl::StatusCode::kUnavailable, "NO_CALL_SUCCEEDED",
-      absl::StrCat("of ", all.tally.error_count(), " calls none succeeded: ", ErrorsText(all)));
+  const int64_t failed = all.tally.error_count(), calls = failed + all.tally.latencies.count();
+  if (calls == 0) {
+    return MakeError(
+        absl::StatusCode::kUnavailable, "NO_CALL_MADE",
+        absl::StrCat("no call was made in ", result.seconds, " s; give it longer with --duration"));
+  }
+  if (failed == 0) return absl::OkStatus();
+  return MakeError(MostFrequentCode(all.tally), "CALLS_FAILED",
+                   absl::StrCat(failed, " of ", calls, " calls failed: ", ErrorsText(all)));
 }
 
 }  // namespace homolog::cli

@@ -14,8 +14,9 @@ namespace homolog::cli {
 // their own, the errors.
 void PrintLoad(Session& session, const LoadOptions& options, const LoadResult& result);
 
-// Errors are what a load measures, unless there was nothing else: UNAVAILABLE (NO_CALL_SUCCEEDED).
-absl::Status CheckAnySucceeded(const LoadResult& result);
+// Where calls failed, an error with the code that most of these had (reason CALLS_FAILED);
+// UNAVAILABLE (NO_CALL_MADE) where there was no call at all.
+absl::Status CallsStatus(const LoadResult& result);
 
 }  // namespace homolog::cli
 

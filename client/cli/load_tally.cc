@@ -6,7 +6,7 @@ namespace homolog::cli {
 
 void CallTally::Add(const absl::Status& status, std::chrono::nanoseconds latency) {
   if (status.ok()) return latencies.Add(latency);
-  ++errors[{absl::StatusCodeToString(status.code()), ErrorReason(status)}];
+  ++errors[{status.code(), ErrorReason(status)}];
 }
 
 void CallTally::Merge(const CallTally& other) {

@@ -21,7 +21,7 @@ namespace homolog::cli {
 struct CallTally {
   Latencies latencies;  // of those that succeeded: a refusal is quick and says nothing about speed
   // By code and reason ("" where the error has none).
-  std::map<std::pair<std::string, std::string>, int64_t> errors;
+  std::map<std::pair<absl::StatusCode, std::string>, int64_t> errors;
 
   void Add(const absl::Status& status, std::chrono::nanoseconds latency);
   void Merge(const CallTally& other);

@@ -4,6 +4,7 @@
 #include "client/cli/nouns.h"
 #include "common/error.h"
 #include "common/resource_names.h"
+#include "google/protobuf/empty.pb.h"
 
 namespace homolog::cli {
 namespace {
@@ -43,6 +44,32 @@ absl::Status Watch(Session& session, const NameArgument& arguments) {
   return client::OperationError(operation);
 }
 
+struct DeleteArguments {
+  std::vector<std::string> names;
+};
+
+absl::Status Delete(Session& session, const DeleteArguments& arguments) {
+  std::vector<std::string> names;  // all of them, before the first is gone
+  for (const std::string& typed : arguments.names) {
+    HOMOLOG_ASSIGN_OR_RETURN(const std::string name, ExpandName(kOperations, typed));
+    names.push_back(name);
+  }
+  for (const std::string& name : names) {
+    HOMOLOG_RETURN_IF_ERROR(session.client.DeleteOperation(name));
+    session.output.PrintForPeople("deleted " + name + "\n");
+  }
+  session.output.PrintJson(google::protobuf::Empty());
+  return absl::OkStatus();
+}
+
+void AddDelete(CLI::App* noun, Action& chosen) {
+  const auto [verb, arguments] = AddVerb<DeleteArguments>(
+      noun, "delete", "Forget operations that have ended; their results stay", chosen, Delete);
+  CLI::Option* names = AddFlag(verb, "names", &arguments->names, "Operations");
+  Require(names);
+  TakeAllWords(names);
+}
+
 }  // namespace
 
 void AddOperations(CLI::App& app, Action& chosen) {
@@ -56,6 +83,7 @@ void AddOperations(CLI::App& app, Action& chosen) {
               chosen, Watch, "Operation");
   AddNameVerb(noun, "cancel", "Ask an operation to stop", chosen,
               PrintAfter<&client::Client::CancelOperation>, "Operation");
+  AddDelete(noun, chosen);
 }
 
 }  // namespace homolog::cli

@@ -22,8 +22,8 @@ struct ConnectOptions {
   // Longest time for a call that only looks something up.
   std::chrono::milliseconds call_timeout = std::chrono::minutes(1);
   // Longest time for a call that reads weights: GetCheckpoint digests them, LoadCheckpoint copies
-  // them to the device; and for CompactStore. Uploads and streams have none: they end when the
-  // server or the network does.
+  // them to the device; and for VerifyStore and CompactStore. Uploads and streams have none: they
+  // end when the server or the network does.
   std::chrono::milliseconds weights_timeout = std::chrono::minutes(30);
   // Largest message taken from the server: a page of 10000 neurons with 64 partners fits.
   int max_receive_bytes = 256 << 20;

@@ -203,7 +203,7 @@ class GrpcConnection : public Connection {
   }
   absl::StatusOr<v1::VerifyStoreResponse> VerifyStore(
       const v1::VerifyStoreRequest& request) override {
-    return Call(*store_, &Store::VerifyStore, request, options_, options_.call_timeout);
+    return Call(*store_, &Store::VerifyStore, request, options_, options_.weights_timeout);
   }
   absl::StatusOr<v1::Store> CompactStore(const v1::CompactStoreRequest& request) override {
     return Call(*store_, &Store::CompactStore, request, options_, options_.weights_timeout);

@@ -75,9 +75,7 @@ class PlanRun {
       HOMOLOG_RETURN_IF_ERROR(RunPass(*pass));
       pass.reset();
     }
-    CorrelationSet set = Finish();
-    if (snapshots_ != nullptr) snapshots_->Forget(key_);
-    return set;
+    return Finish();
   }
 
  private:

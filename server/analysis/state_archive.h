@@ -46,7 +46,8 @@ class StateArchive {
   }
 };
 
-// Keeps states of one computation, so that it need not begin anew when the process ends.
+// Keeps states of computations, so that they need not begin anew when the process ends before
+// their results are stored. Whoever stores those deletes the states.
 //
 // Thread-safety: called from the computation's thread.
 class Snapshots {
@@ -61,8 +62,6 @@ class Snapshots {
   // Calls `read` on the latest intact state of `key`; false where there is none.
   virtual bool Load(const std::string& key,
                     absl::FunctionRef<void(StateArchive& archive)> read) = 0;
-  // Deletes what is kept of `key`: the computation is done.
-  virtual void Forget(const std::string& key) = 0;
 };
 
 }  // namespace homolog::analysis

@@ -146,8 +146,14 @@ void DescribeUsage() {
   absl::SetFlagsUsageConfig(usage);
 }
 
-std::chrono::seconds WholeSeconds(absl::Duration duration) {
-  return std::chrono::seconds(absl::ToInt64Seconds(duration));
+// A part of a second would be cut off without a word.
+absl::StatusOr<std::chrono::seconds> WholeSeconds(const std::string& flag, absl::Duration value,
+                                                  absl::Duration low, absl::Duration high) {
+  const bool whole = absl::Trunc(value, absl::Seconds(1)) == value;
+  if (whole && value >= low && value <= high) return absl::ToChronoSeconds(value);
+  return InvalidFlag(flag, absl::FormatDuration(value),
+                     absl::StrCat("must be ", absl::FormatDuration(low), " to ",
+                                  absl::FormatDuration(high), " in whole seconds, such as 90s"));
 }
 
 absl::Status Validate(const Config& config) {
@@ -156,9 +162,6 @@ absl::Status Validate(const Config& config) {
   HOMOLOG_RETURN_IF_ERROR(CheckAddress("listen", config.listen));
   if (!config.admin.empty()) HOMOLOG_RETURN_IF_ERROR(CheckAddress("admin", config.admin));
   HOMOLOG_RETURN_IF_ERROR(CheckRange("threads", config.threads, 0, 1024));
-  HOMOLOG_RETURN_IF_ERROR(
-      CheckRange("snapshot-interval", config.snapshot_interval.count(), 1, 86400));
-  HOMOLOG_RETURN_IF_ERROR(CheckRange("operation-ttl", config.operation_ttl.count(), 1, 31536000));
   HOMOLOG_RETURN_IF_ERROR(CheckRange("drain-timeout", config.drain_seconds, 1, 3600));
   return CheckExposure(config);
 }
@@ -232,8 +235,12 @@ absl::StatusOr<Config> ReadConfig(int argc, char** argv) {
   config.drain_seconds = absl::GetFlag(FLAGS_drain_timeout);
   config.check = absl::GetFlag(FLAGS_check);
   config.preload = absl::GetFlag(FLAGS_preload);
-  config.snapshot_interval = WholeSeconds(absl::GetFlag(FLAGS_snapshot_interval));
-  config.operation_ttl = WholeSeconds(absl::GetFlag(FLAGS_operation_ttl));
+  HOMOLOG_ASSIGN_OR_RETURN(config.snapshot_interval,
+                           WholeSeconds("snapshot-interval", absl::GetFlag(FLAGS_snapshot_interval),
+                                        absl::Seconds(1), absl::Hours(24)));
+  HOMOLOG_ASSIGN_OR_RETURN(config.operation_ttl,
+                           WholeSeconds("operation-ttl", absl::GetFlag(FLAGS_operation_ttl),
+                                        absl::Seconds(1), absl::Hours(365 * 24)));
   config.tls_cert = absl::GetFlag(FLAGS_tls_cert);
   config.tls_key = absl::GetFlag(FLAGS_tls_key);
   config.tls_client_ca = absl::GetFlag(FLAGS_tls_client_ca);

@@ -11,13 +11,23 @@
 namespace homolog::app {
 namespace {
 
-std::vector<std::string> Missing(const Config& config) {
+bool Encrypts(const Config& config) { return !config.tls_cert.empty(); }
+
+bool KnowsItsClients(const Config& config) {
+  return !config.token_file.empty() || !config.tls_client_ca.empty();
+}
+
+bool IsExposed(const Config& config) {
+  return !IsLoopback(config.listen) && !(Encrypts(config) && KnowsItsClients(config));
+}
+
+std::string Missing(const Config& config) {
   std::vector<std::string> missing;
-  if (config.tls_cert.empty()) missing.push_back("encryption (--tls-cert and --tls-key)");
-  if (config.token_file.empty() && config.tls_client_ca.empty()) {
+  if (!Encrypts(config)) missing.push_back("encryption (--tls-cert and --tls-key)");
+  if (!KnowsItsClients(config)) {
     missing.push_back("a way to know its clients (--token-file or --tls-client-ca)");
   }
-  return missing;
+  return absl::StrJoin(missing, " and ");
 }
 
 absl::Status CheckTlsFlags(const Config& config) {
@@ -36,19 +46,22 @@ absl::Status CheckTlsFlags(const Config& config) {
 
 }  // namespace
 
-bool IsExposed(const Config& config) {
-  return !IsLoopback(config.listen) && !Missing(config).empty();
-}
-
 absl::Status CheckExposure(const Config& config) {
   HOMOLOG_RETURN_IF_ERROR(CheckTlsFlags(config));
   if (!IsExposed(config) || config.insecure) return absl::OkStatus();
   return InvalidFlag(
       "listen", config.listen,
-      absl::StrCat("others than this machine reach it, and it lacks ",
-                   absl::StrJoin(Missing(config), " and "),
+      absl::StrCat("others than this machine reach it, and it lacks ", Missing(config),
                    "; add that, listen on 127.0.0.1, or say --insecure to let anybody who reaches "
                    "the port do anything"));
+}
+
+std::string ExposureWarning(const Config& config) {
+  if (!IsExposed(config)) return "";
+  return absl::StrCat("--insecure: ", config.listen, " lacks ", Missing(config), ": ",
+                      KnowsItsClients(config)
+                          ? "whoever sees the traffic can read it, and use the tokens in it"
+                          : "whoever reaches it may do anything");
 }
 
 }  // namespace homolog::app

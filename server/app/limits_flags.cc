@@ -8,12 +8,13 @@
 #include "common/error.h"
 #include "server/app/config.h"
 
-ABSL_FLAG(std::string, limit_message_bytes, "8MiB", "Bytes of one message of gRPC, either way.");
+ABSL_FLAG(std::string, limit_message_bytes, "8MiB",
+          "Bytes of one message of gRPC, either way, 5MiB to 1GiB.");
 ABSL_FLAG(int64_t, limit_page_size, homolog::Limits().page_size, "Items of a page, 1 to 10000.");
 ABSL_FLAG(int64_t, limit_neuron_page_size, homolog::Limits().neuron_page_size,
           "Neurons of a page of QueryUniversalNeurons, 1 to 100000.");
 ABSL_FLAG(std::string, limit_upload_bytes, "64GiB",
-          "Bytes of an upload: as sent, decompressed, and of its tokens.");
+          "Bytes of an upload: as sent, decompressed, and of its tokens, 1B to 1024TiB.");
 ABSL_FLAG(int64_t, limit_sequence_length, homolog::Limits().sequence_length,
           "Tokens of a sequence of a data set, 2 to 16777216.");
 ABSL_FLAG(int64_t, limit_partners, homolog::Limits().partners,
@@ -43,7 +44,7 @@ ABSL_FLAG(int64_t, limit_study_classifications, homolog::Limits().study_classifi
 ABSL_FLAG(int64_t, limit_connection_streams, homolog::Limits().connection_streams,
           "Calls at once of one connection, 1 to 1000000.");
 ABSL_FLAG(int64_t, limit_uploads, homolog::Limits().uploads,
-          "Uploads at once; each may hold 128 MiB, 1 to 10000.");
+          "Uploads at once; each may hold 380 MiB, 1 to 10000.");
 ABSL_FLAG(int64_t, limit_uploads_per_client, homolog::Limits().uploads_per_client,
           "Uploads at once of one client, 1 to 10000.");
 ABSL_FLAG(int64_t, limit_activation_streams, homolog::Limits().activation_streams,
@@ -55,6 +56,10 @@ ABSL_FLAG(int64_t, limit_watchers, homolog::Limits().watchers,
           "WatchOperation and WaitOperation at once, 1 to 1000000.");
 ABSL_FLAG(int64_t, limit_watchers_per_client, homolog::Limits().watchers_per_client,
           "WatchOperation and WaitOperation at once of one client, 1 to 1000000.");
+ABSL_FLAG(int64_t, limit_stalled_reader_seconds, homolog::Limits().stalled_reader_seconds,
+          "Seconds that an ExtractActivations waits for its client to take a message, 1 to 86400.");
+ABSL_FLAG(int64_t, limit_stalled_upload_seconds, homolog::Limits().stalled_upload_seconds,
+          "Seconds that an upload waits for its client to send a message, 1 to 86400.");
 ABSL_FLAG(int64_t, queue_limit, homolog::Limits().queue,
           "Tasks that may wait for the device, 1 to 100000.");
 ABSL_FLAG(int64_t, limit_operations_per_client, homolog::Limits().operations_per_client,
@@ -111,6 +116,10 @@ const LimitFlag kFlags[] = {
     {"watchers", &Limits::watchers, &FLAGS_limit_watchers, nullptr, 1, 1000000},
     {"watchers_per_client", &Limits::watchers_per_client, &FLAGS_limit_watchers_per_client, nullptr,
      1, 1000000},
+    {"stalled_reader_seconds", &Limits::stalled_reader_seconds, &FLAGS_limit_stalled_reader_seconds,
+     nullptr, 1, 86400},
+    {"stalled_upload_seconds", &Limits::stalled_upload_seconds, &FLAGS_limit_stalled_upload_seconds,
+     nullptr, 1, 86400},
     {"queue", &Limits::queue, &FLAGS_queue_limit, nullptr, 1, 100000},
     {"operations_per_client", &Limits::operations_per_client, &FLAGS_limit_operations_per_client,
      nullptr, 1, 100000},

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <iostream>
 #include <memory>
 
@@ -11,40 +12,58 @@
 #include "server/app/config.h"
 #include "server/app/drain.h"
 #include "server/app/server.h"
+#include "server/app/stop_request.h"
+#include "server/app/stop_signals.h"
 #include "server/app/version.h"
 #include "server/engine/device.h"
 
 namespace {
 
-// 3: app::kDrainTimedOut.
-constexpr int kFailure = 1, kBadUsage = 2, kDeviceLost = 4;
+// 3 and 4: server/app/drain.h.
+constexpr int kFailure = 1, kBadUsage = 2;
 
 int Fail(const absl::Status& status) {
   std::cerr << "homologd: " << absl::StatusCodeToString(status.code()) << ": " << status.message()
             << "\n";
+  if (homolog::ErrorReason(status) == "DEVICE_LOST") return homolog::app::kDeviceLost;
   return absl::IsInvalidArgument(status) ? kBadUsage : kFailure;
 }
 
-// Blocked before the first thread, so that every thread inherits it and one place waits.
-sigset_t BlockSignals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  signal(SIGPIPE, SIG_IGN);
-  return signals;
+// Whatever the process is busy with when it is told to end, it does so within --drain-timeout.
+std::shared_ptr<homolog::app::StopRequest> MakeStopRequest(std::chrono::seconds drain) {
+  return std::make_shared<homolog::app::StopRequest>([drain](int exit_code) {
+    homolog::app::ExitAfter(drain,
+                            exit_code == EXIT_SUCCESS ? homolog::app::kDrainTimedOut : exit_code);
+  });
+}
+
+int Serve(const homolog::app::Config& config, homolog::app::StopRequest& stop,
+          homolog::app::Server& server) {
+  LOG(INFO) << "homologd " << homolog::app::kVersion << " serves on port " << server.port()
+            << ", admin port " << server.admin_port() << ", repository " << config.repository
+            << ", data " << config.data;
+  const int exit_code = stop.Wait();
+  LOG(INFO) << "shutting down";
+  server.Shutdown();
+  LOG(INFO) << "homologd has stopped";
+  return exit_code;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  homolog::app::BlockStopSignals();
+  signal(SIGPIPE, SIG_IGN);
   homolog::engine::UseWidestVectors();
-  const sigset_t signals = BlockSignals();
   FLAGS_logtostderr = true;
   google::InitGoogleLogging(argv[0]);
   const absl::StatusOr<homolog::app::Config> config = homolog::app::ReadConfig(argc, argv);
   if (!config.ok()) return Fail(config.status());
+  const auto stop = MakeStopRequest(std::chrono::seconds(config->drain_seconds));
+  const homolog::app::StopSignals signals([&stop](int signal) {
+    stop->Make(EXIT_SUCCESS);
+    LOG(INFO) << "signal " << strsignal(signal) << ": to end";
+  });
   if (const absl::Status status = homolog::app::CheckEnvironment(*config); !status.ok()) {
     return Fail(status);
   }
@@ -52,18 +71,12 @@ int main(int argc, char** argv) {
     std::cout << "homologd: the configuration is valid\n";
     return EXIT_SUCCESS;
   }
-  absl::StatusOr<std::unique_ptr<homolog::app::Server>> server =
-      homolog::app::Server::Start(*config);
-  if (!server.ok()) return Fail(server.status());
-  LOG(INFO) << "homologd " << homolog::app::kVersion << " serves on port " << (*server)->port()
-            << ", admin port " << (*server)->admin_port() << ", repository " << config->repository
-            << ", data " << config->data;
-  int received = 0;
-  sigwait(&signals, &received);
-  LOG(INFO) << "signal " << strsignal(received) << ": shutting down";
-  const bool device_lost = (*server)->device_lost();
-  homolog::app::ExitAfter(std::chrono::seconds(config->drain_seconds));
-  (*server)->Shutdown();
-  LOG(INFO) << "homologd has stopped";
-  return device_lost ? kDeviceLost : EXIT_SUCCESS;
+  const absl::StatusOr<std::unique_ptr<homolog::app::Server>> server =
+      homolog::app::Server::Start(*config, stop);
+  if (server.ok()) return Serve(*config, *stop, **server);
+  if (homolog::ErrorReason(server.status()) != homolog::app::kStopped) {
+    return Fail(server.status());
+  }
+  LOG(INFO) << "homologd was stopped during start-up";
+  return stop->Wait();
 }

@@ -1,5 +1,6 @@
-// The files of TLS, held against each other before they are used: gRPC would say of a wrong one
-// only that a handshake failed.
+// The files of TLS, held against each other before the server starts: gRPC would say of a wrong one
+// only that a handshake failed. It is gRPC that reads them again when they change, and it holds
+// nothing against anything: see transport.h.
 //
 // Thread-safety: pure functions.
 #ifndef HOMOLOG_SERVER_APP_PEM_FILES_H_

@@ -3,11 +3,14 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <sstream>
+#include <string>
 #include <system_error>
 
 namespace homolog::app {
@@ -35,14 +38,27 @@ double CpuSeconds() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
-double NowSeconds() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+// In ticks of the system's clock since it was booted: the 22nd word, counted behind the name, which
+// may have spaces (proc(5)).
+double StartSeconds() {
+  std::ifstream stat("/proc/self/stat"), uptime("/proc/uptime");
+  std::string text;
+  std::getline(stat, text);
+  std::istringstream words(text.substr(std::min(text.size(), text.rfind(')') + 1)));
+  double ticks = 0, up = 0;
+  std::string skipped;
+  for (int word = 3; word < 22; ++word) words >> skipped;
+  words >> ticks;
+  uptime >> up;
+  const double now =
+      std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return now - up + ticks / static_cast<double>(sysconf(_SC_CLK_TCK));
 }
 
 }  // namespace
 
 metrics::ResourceCounts ReadProcessStats() {
-  static const double start = NowSeconds();  // Server::Start asks once
+  static const double start = StartSeconds();  // once: the clock may be set meanwhile
   metrics::ResourceCounts counts;
   counts.resident_bytes = ResidentBytes();
   counts.open_files = OpenFiles();

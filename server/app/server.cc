@@ -5,11 +5,8 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
-#include <signal.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <optional>
@@ -21,6 +18,7 @@
 #include "common/error.h"
 #include "common/resource_names.h"
 #include "common/text.h"
+#include "server/app/drain.h"
 #include "server/app/exposure.h"
 #include "server/app/housekeeping.h"
 #include "server/app/process_stats.h"
@@ -59,7 +57,9 @@ absl::StatusOr<Request> ParseRequest(const std::string& bytes) {
   return DataLoss("DAMAGED_OPERATION", "its stored request cannot be read; ask again");
 }
 
-operations::JobFactory MakeJobFactory(const operations::AnalysisContext& context) {
+// Of operations that were accepted before, whatever the limits are now.
+operations::JobFactory MakeJobFactory(operations::AnalysisContext context) {
+  context.limits = NoLimits();
   return [context](std::string_view kind,
                    const std::string& bytes) -> absl::StatusOr<operations::Job> {
     if (kind == operations::kCorrelationKind) {
@@ -92,6 +92,9 @@ std::string OutcomeName(v1::OperationState state) {
   }
 }
 
+// Of messages on their way, of all connections: beyond it gRPC reads no more until some are done.
+constexpr size_t kConnectionBytes = size_t{1} << 30;
+
 // From its start to its end; nothing where it never started.
 std::optional<double> Seconds(const v1::Operation& operation) {
   using google::protobuf::util::TimeUtil;
@@ -108,6 +111,11 @@ void LogEnd(const v1::Operation& operation) {
             << (operation.has_error()
                     ? absl::StrCat(" message=", Quoted(operation.error().message()))
                     : "");
+}
+
+void LogPostponed(const v1::Operation& operation, const absl::Status& status) {
+  LOG(WARNING) << "operation=" << operation.name() << " waits=store reason=" << ErrorReason(status)
+               << " message=" << Quoted(std::string(status.message()));
 }
 
 void LogStoreEvent(const store::StoreEvent& event) {
@@ -149,6 +157,32 @@ absl::StatusOr<std::unique_ptr<rpc::TokenFile>> OpenTokens(const Config& config)
   return tokens;
 }
 
+// Of a name that --preload gives.
+absl::StatusOr<CheckpointName> ParsePreload(const std::string& given) {
+  HOMOLOG_ASSIGN_OR_RETURN(const std::string full, ExpandCheckpointName(given));
+  return CheckpointName::Parse(full);
+}
+
+absl::Status AnnotatePreload(const absl::Status& status, const std::string& given) {
+  return Annotate(status, absl::StrCat("--preload ", given));
+}
+
+// What can be said without loading them.
+absl::Status CheckPreload(const checkpoints::Repository& repository,
+                          const std::vector<std::string>& checkpoints) {
+  for (const std::string& given : checkpoints) {
+    const absl::StatusOr<CheckpointName> name = ParsePreload(given);
+    const absl::Status status = name.ok() ? repository.Folder(*name).status() : name.status();
+    if (!status.ok()) return AnnotatePreload(status, given);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckStop(const StopRequest& stop) {
+  if (!stop.made()) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kCancelled, kStopped, "told to end before it served");
+}
+
 int64_t Budget(const Config& config, c10::Device device) {
   if (config.memory_budget_bytes > 0) return config.memory_budget_bytes;
   return static_cast<int64_t>(kDefaultBudgetShare *
@@ -159,9 +193,11 @@ int64_t Budget(const Config& config, c10::Device device) {
 
 // In the order in which the parts are made; they are freed the other way round.
 struct Server::Parts {
-  Parts(const Config& config, checkpoints::Repository repository, c10::Device device,
+  Parts(const Config& config, std::shared_ptr<StopRequest> stop_request,
+        checkpoints::Repository repository, c10::Device device,
         std::unique_ptr<store::Store> opened_store, std::unique_ptr<rpc::TokenFile> tokens)
-      : drain_seconds(config.drain_seconds),
+      : drain(config.drain_seconds),
+        stop(std::move(stop_request)),
         device(device),
         metrics(kVersion),
         store(std::move(opened_store)),
@@ -182,11 +218,12 @@ struct Server::Parts {
             },
             [this](int64_t tokens) { metrics.tokens.Increment(static_cast<double>(tokens)); },
             {.operations_per_client = static_cast<size_t>(config.limits.operations_per_client),
+             .on_postponed = LogPostponed,
              .on_device_lost = [this](const absl::Status& status) { LoseDevice(status); }}),
         context{&registry,         &tokenizers,  store.get(), Budget(config, device),
                 Snapshots(config), config.limits},
         doorkeeper(std::move(tokens)),
-        entrance{&doorkeeper, &metrics},
+        entrance{&doorkeeper, &metrics, [this](const absl::Status& status) { LoseDevice(status); }},
         quick(kQuickThreads, kPoolQueue),
         slow(kSlowThreads, kPoolQueue),
         checkpoint_service(&registry, &tokenizers, config.limits, &quick, &slow, entrance),
@@ -196,6 +233,7 @@ struct Server::Parts {
         operation_service(&manager, config.limits, &quick, entrance),
         store_service(store.get(), &slow, entrance),
         housekeeping({{std::chrono::seconds(1), [this] { store->Maintain(); }},
+                      {std::chrono::seconds(1), [this] { manager.Maintain(); }},
                       {std::chrono::seconds(60), [this, ttl = config.operation_ttl] {
                          manager.Expire(ttl).status().IgnoreError();
                        }}}) {}
@@ -204,9 +242,10 @@ struct Server::Parts {
   absl::Status Preload(const std::vector<std::string>& checkpoints);
   void SetServing(bool serving);
   void LoseDevice(const absl::Status& status) {
+    if (device_lost.exchange(true)) return;
     LOG(ERROR) << "device=lost message=" << Quoted(std::string(status.message()));
-    device_lost = true;
-    kill(getpid(), SIGTERM);  // whoever waits for signals shuts down
+    manager.BeginShutdown();  // what comes next would fail, too
+    stop->Make(kDeviceLost);
   }
   std::string MetricsText() {
     const checkpoints::RegistryUsage usage = registry.usage();
@@ -229,7 +268,8 @@ struct Server::Parts {
     return metrics::Serialize(metrics);
   }
 
-  const int drain_seconds;
+  const std::chrono::seconds drain;
+  const std::shared_ptr<StopRequest> stop;
   const c10::Device device;
   std::atomic<bool> device_lost = false;
   metrics::Metrics metrics;
@@ -262,6 +302,12 @@ absl::Status Server::Parts::Listen(const Config& config) {
   HOMOLOG_ASSIGN_OR_RETURN(const std::shared_ptr<grpc::ServerCredentials> credentials,
                            MakeServerCredentials(config));
   builder.AddListeningPort(config.listen, credentials, &port);
+  // Clients that vanished without a word, and messages of many at once.
+  constexpr int kKeepaliveMs = 60'000, kKeepaliveTimeoutMs = 20'000;
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.SetResourceQuota(grpc::ResourceQuota("connections").Resize(kConnectionBytes));
   // Two servers on one port would each get some of the calls.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
@@ -290,11 +336,11 @@ absl::Status Server::Parts::Listen(const Config& config) {
 
 absl::Status Server::Parts::Preload(const std::vector<std::string>& checkpoints) {
   for (const std::string& given : checkpoints) {
-    HOMOLOG_ASSIGN_OR_RETURN(const std::string full, ExpandCheckpointName(given));
-    HOMOLOG_ASSIGN_OR_RETURN(const CheckpointName name, CheckpointName::Parse(full));
-    const absl::Status loaded = registry.Acquire(name).status();
-    if (!loaded.ok()) return Annotate(loaded, absl::StrCat("--preload ", given));
-    LOG(INFO) << "checkpoint=" << full << " preloaded";
+    HOMOLOG_RETURN_IF_ERROR(CheckStop(*stop));
+    const absl::StatusOr<CheckpointName> name = ParsePreload(given);
+    const absl::Status loaded = name.ok() ? registry.Acquire(*name).status() : name.status();
+    if (!loaded.ok()) return AnnotatePreload(loaded, given);
+    LOG(INFO) << "checkpoint=" << name->ToString() << " preloaded";
   }
   return absl::OkStatus();
 }
@@ -314,27 +360,31 @@ Server::~Server() { Shutdown(); }
 
 int Server::port() const { return parts_->port; }
 int Server::admin_port() const { return parts_->admin ? parts_->admin->port() : -1; }
-bool Server::device_lost() const { return parts_ && parts_->device_lost; }
 
 absl::Status CheckEnvironment(const Config& config) {
   HOMOLOG_RETURN_IF_ERROR(engine::ParseDevice(config.device).status());
   HOMOLOG_RETURN_IF_ERROR(CheckTransport(config));
   HOMOLOG_RETURN_IF_ERROR(OpenTokens(config).status());
-  return checkpoints::Repository::Open(config.repository).status();
+  HOMOLOG_ASSIGN_OR_RETURN(const checkpoints::Repository repository,
+                           checkpoints::Repository::Open(config.repository));
+  return CheckPreload(repository, config.preload);
 }
 
-absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Config& config) {
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Config& config,
+                                                      std::shared_ptr<StopRequest> stop) {
   HOMOLOG_ASSIGN_OR_RETURN(const c10::Device device, engine::ParseDevice(config.device));
   HOMOLOG_ASSIGN_OR_RETURN(checkpoints::Repository repository,
                            checkpoints::Repository::Open(config.repository));
   HOMOLOG_ASSIGN_OR_RETURN(std::unique_ptr<rpc::TokenFile> tokens, OpenTokens(config));
+  HOMOLOG_RETURN_IF_ERROR(CheckStop(*stop));  // a device, for one, can take its time
   HOMOLOG_ASSIGN_OR_RETURN(
       std::unique_ptr<store::Store> store,
       store::Store::Open(config.data, {.result_budget_bytes = config.store_budget_bytes,
                                        .observer = LogStoreEvent,
                                        .env = nullptr}));
-  auto parts = std::make_unique<Parts>(config, std::move(repository), device, std::move(store),
-                                       std::move(tokens));
+  HOMOLOG_RETURN_IF_ERROR(CheckStop(*stop));
+  auto parts = std::make_unique<Parts>(config, std::move(stop), std::move(repository), device,
+                                       std::move(store), std::move(tokens));
   std::unique_ptr<Server> server(new Server(std::move(parts)));
   Parts& running = *server->parts_;
   // Before the first client: what it submits must not be taken for work of a former process.
@@ -342,17 +392,16 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Config& config) {
   operations::DeleteSnapshotsExcept(running.context.snapshots, running.manager.UnendedNames());
   HOMOLOG_RETURN_IF_ERROR(running.Listen(config));
   HOMOLOG_RETURN_IF_ERROR(running.Preload(config.preload));
+  HOMOLOG_RETURN_IF_ERROR(CheckStop(*running.stop));
   running.SetServing(true);
-  if (IsExposed(config)) {
-    LOG(WARNING) << "--insecure: whoever reaches " << config.listen << " may do anything";
-  }
+  const std::string warning = ExposureWarning(config);
+  if (!warning.empty()) LOG(WARNING) << warning;
   return server;
 }
 
 void Server::Shutdown() {
   if (!parts_) return;
-  const auto deadline = std::chrono::system_clock::now() +
-                        std::chrono::seconds(std::max(1, parts_->drain_seconds - 1));
+  const auto deadline = std::chrono::system_clock::now() + TimeForCalls(parts_->drain);
   if (parts_->grpc_server) parts_->SetServing(false);
   parts_->manager.BeginShutdown();
   parts_->worker.Stop();

@@ -21,7 +21,10 @@ absl::Status CheckTransport(const Config& config);
 
 // The credentials that --listen takes; errors as CheckTransport. The files are looked at every
 // config.tls_refresh_seconds for as long as the credentials live; connections made afterwards use
-// what they then hold. What cannot be read changes nothing.
+// what they then hold. What cannot be read changes nothing; but a key and a certificate that do not
+// fit are taken as well, and every handshake fails until they do. A look that falls between the
+// replacement of one and that of the other finds just that, unless both change at once
+// (docs/security.md).
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(
     const Config& config);
 

@@ -79,9 +79,9 @@ absl::StatusOr<CheckpointInfo> Registry::Describe(const CheckpointName& name) co
   {
     const std::lock_guard lock(mutex_);
     const auto entry = entries_.find(name);
-    if (entry != entries_.end() && entry->second.signature == signature) {
-      return entry->second.handle->info;
-    }
+    const bool loaded = entry != entries_.end() && entry->second.signature == signature;
+    // The signature knows nothing of tokenizers, which are read long after the weights.
+    if (loaded && repository_.CheckFiles(folder).ok()) return entry->second.handle->info;
     loading = entry != entries_.end() && entry->second.loading;
   }
   CheckpointInfo info = Inspect(name, folder, signature);

@@ -21,6 +21,7 @@ constexpr char kVocab[] = "vocab.json";
 constexpr char kMerges[] = "merges.txt";
 constexpr char kAddedTokens[] = "added_tokens.json";
 constexpr char kConfig[] = "tokenizer_config.json";
+constexpr const char* kNames[] = {kTokenizerJson, kVocab, kMerges, kAddedTokens, kConfig};
 constexpr uintmax_t kMaxFileBytes = 32 << 20;
 
 std::array<fs::path, 2> Places(const std::string& folder) {
@@ -68,10 +69,12 @@ std::string TokenizerFolder::Digest() const {
   return sha256.HexDigest();
 }
 
+std::span<const char* const> TokenizerFileNames() { return kNames; }
+
 std::string TokenizerFolderSignature(const std::string& folder) {
   std::string signature;
   for (const fs::path& place : Places(folder)) {
-    for (const char* name : {kTokenizerJson, kVocab, kMerges, kAddedTokens, kConfig}) {
+    for (const char* name : kNames) {
       absl::StrAppend(&signature, FileSignature((place / name).string()), "\n");
     }
   }

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -26,11 +27,16 @@ struct TokenizerFolder {
   std::string Digest() const;
 };
 
-// Changes whenever a file that OpenTokenizerFolder looks for appears, changes or goes.
+// Every name that OpenTokenizerFolder may read. server/checkpoints, which may not use this room,
+// refuses links of these names that lead out of the repository; a test of it holds the two
+// together.
+std::span<const char* const> TokenizerFileNames();
+
+// Changes whenever a file of these names appears, changes or goes.
 std::string TokenizerFolderSignature(const std::string& folder);
 
 // Finds tokenizer.json, or vocab.json with merges.txt, in `folder`, then in its parent. Errors of
-// MappedFile::Open; INVALID_ARGUMENT (reason MALFORMED_TOKENIZER) for a file beyond 64 MiB.
+// MappedFile::Open; INVALID_ARGUMENT (reason MALFORMED_TOKENIZER) for a file beyond 32 MiB.
 absl::StatusOr<TokenizerFolder> OpenTokenizerFolder(const std::string& folder);
 
 // The tokenizer of a folder that has one. Errors as tokenizer_files.h says.

@@ -22,6 +22,13 @@ bool NeedsValue(v1::AblationKind kind) {
   return kind == v1::ABLATION_KIND_FIXED || kind == v1::ABLATION_KIND_THRESHOLD;
 }
 
+// Of a random set; negative ones are refused later.
+int64_t Draws(const v1::NeuronSet& set) {
+  if (!set.has_random() && !set.has_random_layer_matched()) return 0;
+  const int draws = set.has_random() ? set.random().draws() : set.random_layer_matched().draws();
+  return draws == 0 ? kDefaultDraws : std::max(0, draws);
+}
+
 absl::Status CheckSets(const Limits& limits, const v1::RunAblationRequest& request) {
   if (request.neurons().empty()) {
     return InvalidArgument("MISSING_NEURONS",
@@ -35,10 +42,7 @@ absl::Status CheckSets(const Limits& limits, const v1::RunAblationRequest& reque
         absl::StrCat(request.neurons_size(), " sets of neurons; at most ", limits.sets));
   }
   int64_t draws = 0;
-  for (const v1::NeuronSet& set : request.neurons()) {
-    if (set.has_random()) draws += std::max(0, set.random().draws());
-    if (set.has_random_layer_matched()) draws += std::max(0, set.random_layer_matched().draws());
-  }
+  for (const v1::NeuronSet& set : request.neurons()) draws += Draws(set);
   if (draws > limits.draws_in_all) {
     return InvalidArgument("TOO_MANY_SETS",
                            absl::StrCat(draws, " draws in all sets; at most ", limits.draws_in_all,

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "common/error.h"
+#include "server/operations/operation_record.h"
 #include "server/operations/plan_proto.h"
 
 namespace homolog::operations {
@@ -104,8 +105,11 @@ absl::Status ActiveOperation::Save() {
   return end_saved_ ? absl::OkStatus() : shared_.save(record());
 }
 
-absl::Status ActiveOperation::SaveEnd(const OperationRecord& ended) {
+absl::Status ActiveOperation::SaveEnd(OperationRecord& ended) {
   const std::lock_guard lock(save_mutex_);
+  const OperationRecord now = record();
+  *ended.mutable_request_ids() = now.request_ids();
+  *ended.mutable_request_digests() = now.request_digests();
   absl::Status status = shared_.save(ended);
   end_saved_ = status.ok();
   return status;
@@ -126,14 +130,22 @@ std::string ActiveOperation::client() const {
   return record_.operation().client();
 }
 
-void ActiveOperation::AddRequestId(const std::string& key) {
+absl::StatusOr<bool> ActiveOperation::AddRequest(const std::string& key,
+                                                 const std::string& digest) {
+  const std::lock_guard save_lock(save_mutex_);
+  if (end_saved_) return false;
+  OperationRecord grown = record();
+  AddRequestTo(grown, key, digest);
+  HOMOLOG_RETURN_IF_ERROR(shared_.save(grown));
   const std::lock_guard lock(mutex_);
-  record_.add_request_ids(key);
+  AddRequestTo(record_, key, digest);
+  return true;
 }
 
 bool ActiveOperation::Begin() {
   const std::lock_guard lock(mutex_);
   if (ending_) return false;
+  paused_ = false;
   v1::Operation& operation = *record_.mutable_operation();
   operation.set_state(v1::OPERATION_STATE_RUNNING);
   first_tokens_.reset();
@@ -150,14 +162,15 @@ bool ActiveOperation::Begin() {
 
 void ActiveOperation::Pause() {
   const std::lock_guard lock(mutex_);
+  paused_ = true;
   record_.set_attempts(0);
 }
 
 std::optional<OperationRecord> ActiveOperation::End(const absl::Status& status,
-                                                    bool only_if_queued) {
+                                                    bool only_if_waiting) {
   const std::lock_guard lock(mutex_);
-  const bool queued = record_.operation().state() == v1::OPERATION_STATE_QUEUED;
-  if (ending_ || (only_if_queued && !queued)) return std::nullopt;
+  const bool waits = paused_ || record_.operation().state() == v1::OPERATION_STATE_QUEUED;
+  if (ending_ || (only_if_waiting && !waits)) return std::nullopt;
   ending_ = true;
   OperationRecord ended = record_;
   v1::Operation& operation = *ended.mutable_operation();

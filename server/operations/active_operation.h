@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "homolog/storage/v1/records.pb.h"
 #include "homolog/v1/operation.pb.h"
 #include "server/analysis/run_control.h"
@@ -57,7 +58,9 @@ class ActiveOperation : public analysis::RunControl {
   // Without the request, which may be large.
   v1::Operation operation() const;
   std::string client() const;
-  void AddRequestId(const std::string& key);
+  // Adds a request that led to it, and stores that. False, and nothing is added, once its end is
+  // stored.
+  absl::StatusOr<bool> AddRequest(const std::string& key, const std::string& digest);
   void Cancel();
   // Asked to end, though it may take a batch until it does.
   bool cancelled() const { return cancelled_; }
@@ -65,17 +68,18 @@ class ActiveOperation : public analysis::RunControl {
   absl::Status Interruption() const;
   // Moves to RUNNING; false where it has ended before it began.
   bool Begin();
-  // It gave the device to others, or to a shutdown: it did not fail.
+  // It gave the device to others, or to a shutdown, or waits for the store: it did not fail, and
+  // does not end the server.
   void Pause();
   // The record with its end, to be stored and then shown; nothing where something else ends it
-  // already. A queued one can be ended by Cancel while the worker is about to begin it: the first
+  // already. One that waits can be ended by Cancel while the worker is about to begin it: the first
   // wins.
-  std::optional<storage::v1::OperationRecord> End(const absl::Status& status, bool only_if_queued);
+  std::optional<storage::v1::OperationRecord> End(const absl::Status& status, bool only_if_waiting);
   void Show(storage::v1::OperationRecord ended);
   // Stores the record as it stands; does nothing once its end is stored.
   absl::Status Save();
-  // Stores its end.
-  absl::Status SaveEnd(const storage::v1::OperationRecord& ended);
+  // Stores its end, with the requests that came meanwhile, which it adds to `ended`.
+  absl::Status SaveEnd(storage::v1::OperationRecord& ended);
 
  private:
   void EstimateRest(v1::OperationProgress& progress);
@@ -84,7 +88,7 @@ class ActiveOperation : public analysis::RunControl {
   std::atomic<bool> cancelled_ = false;
   mutable std::mutex mutex_;
   storage::v1::OperationRecord record_;
-  bool ending_ = false, begun_ = false;
+  bool ending_ = false, begun_ = false, paused_ = false;
   std::mutex save_mutex_;  // of two who save at once, neither overwrites its end
   bool end_saved_ = false;
   int64_t tokens_before_ = 0;  // done before it gave the device to others

@@ -124,6 +124,7 @@ absl::Status RunCorrelation(const AnalysisContext& context, const CorrelationInp
     HOMOLOG_RETURN_IF_ERROR(
         Store(*context.store, computation, missing.reference, std::move(result)));
   }
+  DeleteSnapshots(context.snapshots, operation);
   return absl::OkStatus();
 }
 

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <limits>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
@@ -21,20 +22,28 @@ DeviceWorker::DeviceWorker(size_t queue_limit, Task on_start)
 
 DeviceWorker::~DeviceWorker() { Stop(); }
 
-absl::Status DeviceWorker::Post(const std::string& client, Task task) {
-  return PostTo(queue_, queue_limit_, client, std::move(task));
+absl::Status DeviceWorker::Post(const std::string& client, Task task, const std::string& name) {
+  return PostTo(queue_, queue_limit_, client, {name, std::move(task)});
 }
 
-absl::Status DeviceWorker::PostAccepted(const std::string& client, Task task) {
-  return PostTo(queue_, std::numeric_limits<size_t>::max(), client, std::move(task));
+absl::Status DeviceWorker::PostAccepted(const std::string& client, Task task,
+                                        const std::string& name) {
+  return PostTo(queue_, std::numeric_limits<size_t>::max(), client, {name, std::move(task)});
 }
 
 absl::Status DeviceWorker::PostShort(const std::string& client, Task task) {
-  return PostTo(short_queue_, queue_limit_, client, std::move(task));
+  return PostTo(short_queue_, queue_limit_, client, {"", std::move(task)});
+}
+
+void DeviceWorker::Drop(const std::string& client, const std::string& name) {
+  std::vector<NamedTask> dropped;  // destroyed outside the lock
+  const std::lock_guard lock(mutex_);
+  queue_.Remove(
+      client, [&](const NamedTask& task) { return task.name == name; }, dropped);
 }
 
 absl::Status DeviceWorker::PostTo(Queue& queue, size_t limit, const std::string& client,
-                                  Task task) {
+                                  NamedTask task) {
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) {
@@ -60,7 +69,7 @@ void DeviceWorker::RunShort() {
   {
     const std::lock_guard lock(mutex_);
     if (stopping_ || short_queue_.empty()) return;
-    task = short_queue_.Pop().second;
+    task = short_queue_.Pop().second.run;
   }
   task();
 }
@@ -95,10 +104,16 @@ void DeviceWorker::Run(const Task& on_start) {
       std::unique_lock lock(mutex_);
       wake_.wait(lock, [this] { return stopping_ || !queue_.empty() || !short_queue_.empty(); });
       if (stopping_) return;
-      task = (short_queue_.empty() ? queue_ : short_queue_).Pop().second;
+      task = NextLocked();
     }
     task();
   }
+}
+
+// Of many short tasks and a long one, one each in turn.
+DeviceWorker::Task DeviceWorker::NextLocked() {
+  ran_short_ = !short_queue_.empty() && (queue_.empty() || !ran_short_);
+  return (ran_short_ ? short_queue_ : queue_).Pop().second.run;
 }
 
 }  // namespace homolog::operations

@@ -29,11 +29,14 @@ class DeviceWorker {
   // Queues a task of `client`; those of one client run in the order they came, clients take turns.
   // RESOURCE_EXHAUSTED (reason QUEUE_FULL, with a retry delay) where the queue is full, UNAVAILABLE
   // (reason SHUTTING_DOWN) after Stop.
-  absl::Status Post(const std::string& client, Task task);
+  // `name`: to drop it by; empty where nobody will.
+  absl::Status Post(const std::string& client, Task task, const std::string& name = "");
   // The same beyond the limit, for work that was accepted before: never QUEUE_FULL.
-  absl::Status PostAccepted(const std::string& client, Task task);
-  // The same for a task of about a batch, which goes before all others and also runs in the midst
-  // of a long one that calls RunShort.
+  absl::Status PostAccepted(const std::string& client, Task task, const std::string& name = "");
+  // Takes tasks of this name out of the queue, where they wait.
+  void Drop(const std::string& client, const std::string& name);
+  // The same as Post for a task of about a batch: these and the others take turns, and they also
+  // run in the midst of a long one that calls RunShort.
   absl::Status PostShort(const std::string& client, Task task);
 
   // For a long task, on the worker's thread, between its batches: runs one waiting short task.
@@ -47,15 +50,20 @@ class DeviceWorker {
   void Stop();
 
  private:
-  using Queue = FairQueue<Task>;
-  absl::Status PostTo(Queue& queue, size_t limit, const std::string& client, Task task);
+  struct NamedTask {
+    std::string name;
+    Task run;
+  };
+  using Queue = FairQueue<NamedTask>;
+  absl::Status PostTo(Queue& queue, size_t limit, const std::string& client, NamedTask task);
   void Run(const Task& on_start);
+  Task NextLocked();
 
   const size_t queue_limit_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   Queue queue_, short_queue_;
-  bool stopping_ = false;
+  bool stopping_ = false, ran_short_ = false;
   std::once_flag joined_;
   std::thread thread_;
 };

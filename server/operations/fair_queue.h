@@ -5,11 +5,14 @@
 #ifndef HOMOLOG_SERVER_OPERATIONS_FAIR_QUEUE_H_
 #define HOMOLOG_SERVER_OPERATIONS_FAIR_QUEUE_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <deque>
+#include <iterator>
 #include <list>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace homolog::operations {
 
@@ -37,6 +40,21 @@ class FairQueue {
       turns_.splice(turns_.end(), turns_, turns_.begin());
     }
     return next;
+  }
+
+  // Moves the tasks of `client` that `matches` to the end of `removed`.
+  template <typename Matches>
+  void Remove(const std::string& client, const Matches& matches, std::vector<Task>& removed) {
+    for (auto turn = turns_.begin(); turn != turns_.end(); ++turn) {
+      if (turn->client != client) continue;
+      const auto gone = std::stable_partition(turn->tasks.begin(), turn->tasks.end(),
+                                              [&](const Task& task) { return !matches(task); });
+      size_ -= turn->tasks.end() - gone;
+      std::move(gone, turn->tasks.end(), std::back_inserter(removed));
+      turn->tasks.erase(gone, turn->tasks.end());
+      if (turn->tasks.empty()) turns_.erase(turn);
+      return;
+    }
   }
 
   size_t size() const { return size_; }

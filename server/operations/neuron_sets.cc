@@ -13,8 +13,6 @@
 namespace homolog::operations {
 namespace {
 
-constexpr int kDefaultDraws = 5;
-
 absl::Status WrongReference(const checkpoints::CheckpointInfo& checkpoint,
                             const v1::Correlation& correlation) {
   return FailedPrecondition(

@@ -19,6 +19,9 @@
 
 namespace homolog::operations {
 
+// Of a random set that names no number.
+inline constexpr int kDefaultDraws = 5;
+
 struct ResolvedNeurons {
   v1::NeuronSet request;  // with every default filled in
   bool random = false;    // the sets are draws of one random set

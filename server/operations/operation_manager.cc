@@ -8,11 +8,14 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/error.h"
 #include "common/resource_names.h"
 #include "common/text.h"
+#include "server/operations/operation_record.h"
+#include "server/results/paging.h"
 
 namespace homolog::operations {
 namespace {
@@ -23,22 +26,29 @@ using storage::v1::OperationRecord;
 constexpr int kRecordsPerPage = 1000;
 // Of requests that share one operation: its record grows by each.
 constexpr int kMostRequestIds = 1000;
-constexpr size_t kLongestRequestId = 64;
 constexpr std::chrono::seconds kRetryDelay{10};
 
-absl::StatusOr<OperationRecord> ParseRecord(const std::string& id, const std::string& bytes) {
-  OperationRecord record;
-  if (!record.ParseFromString(bytes)) {
-    return DataLoss("DAMAGED_OPERATION",
-                    absl::StrCat("the stored operation ", id, " cannot be read; delete it"),
-                    {{"operation", id}});
-  }
-  return record;
+// For a listing, which must not fail for one of them.
+v1::Operation Damaged(const std::string& id, const absl::Status& status) {
+  v1::Operation operation;
+  operation.set_name(FormatName(kOperations, id));
+  operation.set_state(v1::OPERATION_STATE_FAILED);
+  operation.mutable_error()->ParseFromString(SerializeError(status));
+  return operation;
 }
 
-absl::Status SaveRecord(store::Store& store, const OperationRecord& record) {
-  HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kOperations, record.operation().name()));
-  return store.PutOperation(id, record.SerializeAsString());
+// The store may take its results later.
+bool CameOfTheStore(const absl::Status& status) {
+  const std::string reason = ErrorReason(status);
+  return reason == "STORE_READ_ONLY" || reason == "STORE_FULL";
+}
+
+absl::Status IdReused(const Requester& requester, const std::string& operation) {
+  return InvalidArgument("REQUEST_ID_REUSED",
+                         absl::StrCat("request_id ", Quoted(requester.request_id),
+                                      " came with another request before, which led to ", operation,
+                                      "; choose another id for another request"),
+                         {{"operation", operation}});
 }
 
 // Calls the job; an exception, which is a defect or memory that ran out, must not end the server.
@@ -52,32 +62,6 @@ absl::Status RunJob(const Job& job, const std::string& operation, analysis::RunC
     return MakeError(absl::StatusCode::kInternal, "INTERNAL",
                      absl::StrCat("the server failed: ", error.what(), "; please report this"));
   }
-}
-
-void SetResults(const Job& job, v1::Operation& operation) {
-  operation.set_result(job.result);
-  operation.mutable_results()->Assign(job.results.begin(), job.results.end());
-}
-
-bool HasResults(const v1::Operation& operation, const Job& job) {
-  return operation.result() == job.result &&
-         std::equal(operation.results().begin(), operation.results().end(), job.results.begin(),
-                    job.results.end());
-}
-
-std::string RequestKey(const Requester& requester) {
-  return absl::StrCat(requester.client, "/", requester.request_id);
-}
-
-absl::Status CheckRequestId(const std::string& id) {
-  constexpr std::string_view kPlain =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-  if (id.size() <= kLongestRequestId && id.find_first_not_of(kPlain) == std::string::npos) {
-    return absl::OkStatus();
-  }
-  return InvalidArgument("INVALID_REQUEST_ID",
-                         absl::StrCat("request_id ", Quoted(id), " must be 1 to ",
-                                      kLongestRequestId, " letters, digits, '.', '_' and '-'"));
 }
 
 }  // namespace
@@ -124,23 +108,15 @@ absl::StatusOr<std::optional<v1::Operation>> OperationManager::FindRequest(
     const Requester& requester, const std::string& kind, const std::string& request) const {
   if (requester.request_id.empty()) return std::optional<v1::Operation>();
   HOMOLOG_RETURN_IF_ERROR(CheckRequestId(requester.request_id));
-  std::string name;
-  {
-    const std::lock_guard lock(mutex_);
-    const auto found = by_request_id_.find(RequestKey(requester));
-    if (found == by_request_id_.end()) return std::optional<v1::Operation>();
-    name = found->second;
+  const std::lock_guard lock(mutex_);
+  const RequestIds::Entry* const known = request_ids_.Find(requester);
+  if (known == nullptr) return std::optional<v1::Operation>();
+  if (known->digest != DigestOfRequest(kind, request)) {
+    return IdReused(requester, known->operation);
   }
-  absl::StatusOr<OperationRecord> record = Record(name);
-  if (absl::IsNotFound(record.status())) return std::optional<v1::Operation>();  // just deleted
+  const absl::StatusOr<OperationRecord> record = RecordLocked(known->operation);
+  if (absl::IsNotFound(record.status())) return std::optional<v1::Operation>();
   HOMOLOG_RETURN_IF_ERROR(record.status());
-  if (record->operation().kind() != kind || record->request() != request) {
-    return InvalidArgument("REQUEST_ID_REUSED",
-                           absl::StrCat("request_id ", Quoted(requester.request_id),
-                                        " came with another request before, which led to ", name,
-                                        "; choose another id for another request"),
-                           {{"operation", name}});
-  }
   return std::optional<v1::Operation>(record->operation());
 }
 
@@ -152,25 +128,40 @@ absl::StatusOr<std::optional<v1::Operation>> OperationManager::JoinLocked(
     if (active->cancelled()) continue;
     v1::Operation running = active->operation();
     if (!HasResults(running, job) || HasEnded(running)) continue;
-    if (requester.request_id.empty()) return std::optional<v1::Operation>(std::move(running));
-    if (active->record().request_ids_size() >= kMostRequestIds) {
-      return ResourceExhausted("TOO_MANY_REQUEST_IDS",
-                               absl::StrCat(name, " was asked for with ", kMostRequestIds,
-                                            " request_ids already; follow it by its name"));
-    }
-    const auto [entry, is_new] = by_request_id_.emplace(RequestKey(requester), name);
-    if (is_new) {
-      active->AddRequestId(entry->first);
-      HOMOLOG_RETURN_IF_ERROR(active->Save());
-    }
-    return std::optional<v1::Operation>(std::move(running));
+    HOMOLOG_ASSIGN_OR_RETURN(const bool joined, AddRequestLocked(*active, job, requester));
+    if (joined) return std::optional<v1::Operation>(std::move(running));
   }
   return std::optional<v1::Operation>();
 }
 
+// False where the operation has just ended.
+absl::StatusOr<bool> OperationManager::AddRequestLocked(ActiveOperation& active, const Job& job,
+                                                        const Requester& requester) {
+  if (requester.request_id.empty()) return true;
+  const OperationRecord record = active.record();
+  const std::string& name = record.operation().name();
+  if (record.request_ids_size() >= kMostRequestIds) {
+    return ResourceExhausted("TOO_MANY_REQUEST_IDS",
+                             absl::StrCat(name, " was asked for with ", kMostRequestIds,
+                                          " request_ids already; follow it by its name"));
+  }
+  const std::string key = RequestKey(requester), digest = DigestOfRequest(job.kind, job.request);
+  if (const RequestIds::Entry* const known = request_ids_.Find(requester)) {
+    // The same request, sent twice at once.
+    if (known->operation == name && known->digest == digest) return true;
+    return IdReused(requester, known->operation);
+  }
+  HOMOLOG_ASSIGN_OR_RETURN(const bool added, active.AddRequest(key, digest));
+  if (added) request_ids_.Add(key, {name, digest});
+  return added;
+}
+
 absl::Status OperationManager::CheckClientLocked(const std::string& client) const {
   size_t own = 0;
-  for (const auto& [name, active] : active_) own += active->client() == client ? 1 : 0;
+  for (const auto& [name, active] : active_) {
+    const v1::Operation operation = active->operation();
+    own += operation.client() == client && !HasEnded(operation) ? 1 : 0;
+  }
   if (own < options_.operations_per_client) return absl::OkStatus();
   return WithRetryDelay(
       ResourceExhausted("CLIENT_QUEUE_FULL",
@@ -192,7 +183,9 @@ OperationRecord OperationManager::NewRecordLocked(const Job& job, const Requeste
   SetResults(job, operation);
   *operation.mutable_create_time() = Now();
   record.set_request(job.request);
-  if (!requester.request_id.empty()) record.add_request_ids(RequestKey(requester));
+  if (!requester.request_id.empty()) {
+    AddRequestTo(record, RequestKey(requester), DigestOfRequest(job.kind, job.request));
+  }
   return record;
 }
 
@@ -206,21 +199,20 @@ absl::StatusOr<v1::Operation> OperationManager::Submit(Job job, const Requester&
   HOMOLOG_ASSIGN_OR_RETURN(std::optional<v1::Operation> joined, JoinLocked(job, requester));
   if (joined) return *std::move(joined);
   HOMOLOG_RETURN_IF_ERROR(CheckClientLocked(requester.client));
-  const auto active = std::make_shared<ActiveOperation>(NewRecordLocked(job, requester), shared_);
+  const OperationRecord record = NewRecordLocked(job, requester);
+  const auto active = std::make_shared<ActiveOperation>(record, shared_);
   HOMOLOG_RETURN_IF_ERROR(active->Save());
-  v1::Operation submitted = active->operation();
-  active_[submitted.name()] = active;
-  absl::Status posted = worker_->Post(requester.client, Task(std::move(job), active));
+  const std::string& name = record.operation().name();
+  active_[name] = active;
+  absl::Status posted = worker_->Post(requester.client, Task(std::move(job), active), name);
   if (!posted.ok()) {
-    active_.erase(submitted.name());
-    HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kOperations, submitted.name()));
+    active_.erase(name);
+    HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kOperations, name));
     store_->DeleteOperation(id).IgnoreError();  // the refusal matters more
     return posted;
   }
-  if (!requester.request_id.empty()) {
-    by_request_id_[RequestKey(requester)] = submitted.name();
-  }
-  return submitted;
+  request_ids_.Add(record);
+  return record.operation();
 }
 
 DeviceWorker::Task OperationManager::Task(Job job, std::shared_ptr<ActiveOperation> active) {
@@ -232,10 +224,9 @@ void OperationManager::Run(const Job& job, const std::shared_ptr<ActiveOperation
   active->Save().IgnoreError();  // only informs; the end is what counts
   const absl::Status status = RunJob(job, active->operation().name(), *active);
   const std::string reason = ErrorReason(status);
-  if (reason == analysis::kYielded) {
+  if (reason == analysis::kYielded && !active->cancelled()) {
     active->Pause();
-    // Refused only when stopping: then it stays unended.
-    worker_->PostAccepted(active->client(), Task(job, active)).IgnoreError();
+    Requeue({job, active});
     return;
   }
   // Interrupted by the shutdown: stays unended, and the next process resumes it.
@@ -245,15 +236,67 @@ void OperationManager::Run(const Job& job, const std::shared_ptr<ActiveOperation
     return;
   }
   if (reason == "DEVICE_LOST" && options_.on_device_lost) {
+    shared_.shutting_down = true;  // what comes next would fail, too
     options_.on_device_lost(status);
     return;
   }
-  End(active, status);
+  if (CameOfTheStore(status) && !active->cancelled()) {
+    Postpone({job, active}, status);
+    return;
+  }
+  End(active, reason == analysis::kYielded ? active->Interruption() : status);
+}
+
+void OperationManager::Requeue(const Unended& unended) {
+  const v1::Operation operation = unended.active->operation();
+  // Refused only when stopping: then it stays unended.
+  worker_->PostAccepted(operation.client(), Task(unended.job, unended.active), operation.name())
+      .IgnoreError();
+}
+
+void OperationManager::Postpone(Unended unended, const absl::Status& status) {
+  unended.active->OnStage("waiting for the store");
+  unended.active->Pause();
+  int64_t bytes = 0;  // of what it could not write; of what is read only: any
+  if (!absl::SimpleAtoi(ErrorValue(status, "bytes"), &bytes)) bytes = 0;
+  if (options_.on_postponed) options_.on_postponed(unended.active->operation(), status);
+  const std::lock_guard lock(mutex_);
+  postponed_.push_back({std::move(unended), bytes});
+}
+
+void OperationManager::Maintain() {
+  std::vector<Unended> going_on;
+  std::vector<v1::Operation> ended;
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(postponed_, [&](Postponed& postponed) {
+      const bool goes_on = store_->CheckWrites(postponed.bytes).ok();
+      if (goes_on) going_on.push_back(std::move(postponed.unended));
+      return goes_on;
+    });
+    ended = SaveEndsLocked();
+  }
+  for (const Unended& unended : going_on) Requeue(unended);
+  for (const v1::Operation& operation : ended) on_end_(operation);
+}
+
+// Of those whose end the store did not take when they ended.
+std::vector<v1::Operation> OperationManager::SaveEndsLocked() {
+  std::vector<v1::Operation> saved;
+  if (!store_->CheckWrites(0).ok()) return saved;
+  std::erase_if(active_, [&](const auto& entry) {
+    OperationRecord record = entry.second->record();
+    if (!HasEnded(record.operation()) || !entry.second->SaveEnd(record).ok()) return false;
+    IndexLocked(record);
+    saved.push_back(record.operation());
+    return true;
+  });
+  return saved;
 }
 
 void OperationManager::End(const std::shared_ptr<ActiveOperation>& active,
                            const absl::Status& status) {
-  if (auto ended = active->End(status, /*only_if_queued=*/false)) {
+  if (auto ended = active->End(status, /*only_if_waiting=*/false)) {
     Retire(active, *std::move(ended)).IgnoreError();
   }
 }
@@ -261,40 +304,65 @@ void OperationManager::End(const std::shared_ptr<ActiveOperation>& active,
 absl::Status OperationManager::Retire(const std::shared_ptr<ActiveOperation>& active,
                                       OperationRecord ended) {
   // First the disk: who sees that it has ended may delete it, and then it must stay deleted.
-  absl::Status saved = active->SaveEnd(ended);
+  const absl::Status saved = active->SaveEnd(ended);
   const v1::Operation operation = ended.operation();
-  active->Show(std::move(ended));
-  if (saved.ok()) {  // else only this process knows that it has ended
+  {
     const std::lock_guard lock(mutex_);
+    active->Show(ended);
+    if (!saved.ok()) return saved;  // only this process knows that it has ended, until Maintain
     active_.erase(operation.name());
+    IndexLocked(ended);
   }
   on_end_(operation);
-  return saved;
+  return absl::OkStatus();
 }
 
-absl::StatusOr<v1::Operation> OperationManager::Finished(const Job& job, const std::string& name,
-                                                         const Requester& requester) {
-  const absl::StatusOr<OperationRecord> known = Record(name);
-  const bool is_it = known.ok() && known->operation().state() == v1::OPERATION_STATE_SUCCEEDED &&
-                     HasResults(known->operation(), job);
-  if (is_it && requester.request_id.empty()) return known->operation();
-  const std::lock_guard lock(mutex_);
-  // A request with an id is told apart by its bytes, which another one's record does not have.
-  OperationRecord record = NewRecordLocked(job, requester);
-  v1::Operation& operation = *record.mutable_operation();
-  operation.set_state(v1::OPERATION_STATE_SUCCEEDED);
-  operation.mutable_progress()->set_stage("done");
-  *operation.mutable_end_time() = operation.create_time();
-  HOMOLOG_RETURN_IF_ERROR(SaveRecord(*store_, record));
-  if (!requester.request_id.empty()) {
-    by_request_id_[RequestKey(requester)] = operation.name();
+// With what it takes to find it again.
+void OperationManager::IndexLocked(const OperationRecord& record) {
+  request_ids_.Add(record);
+  if (record.operation().state() == v1::OPERATION_STATE_SUCCEEDED) {
+    succeeded_[ResultsKey(record.operation())] = record.operation().name();
   }
-  return operation;
 }
 
-absl::StatusOr<OperationRecord> OperationManager::Record(const std::string& name) const {
+absl::StatusOr<v1::Operation> OperationManager::Finished(const Job& job,
+                                                         const Requester& requester) {
+  const std::lock_guard lock(mutex_);
+  OperationRecord record = FindSucceededLocked(job);
+  if (record.operation().name().empty()) {
+    record = NewRecordLocked(job, requester);
+    v1::Operation& operation = *record.mutable_operation();
+    operation.set_state(v1::OPERATION_STATE_SUCCEEDED);
+    operation.mutable_progress()->set_stage("done");
+    *operation.mutable_end_time() = operation.create_time();
+  } else {
+    const bool is_kept = !requester.request_id.empty() && request_ids_.Find(requester) == nullptr &&
+                         record.request_ids_size() < kMostRequestIds;
+    // Beyond that, who asks again is answered from the store again.
+    if (!is_kept) return record.operation();
+    AddRequestTo(record, RequestKey(requester), DigestOfRequest(job.kind, job.request));
+  }
+  HOMOLOG_RETURN_IF_ERROR(SaveRecord(*store_, record));
+  IndexLocked(record);
+  return record.operation();
+}
+
+// An empty record where there is none.
+OperationRecord OperationManager::FindSucceededLocked(const Job& job) const {
+  v1::Operation sought;
+  SetResults(job, sought);
+  const auto found = succeeded_.find(ResultsKey(sought));
+  if (found == succeeded_.end()) return {};
+  absl::StatusOr<OperationRecord> record = RecordLocked(found->second);
+  const bool is_it = record.ok() && record->operation().state() == v1::OPERATION_STATE_SUCCEEDED &&
+                     HasResults(record->operation(), job);
+  return is_it ? *std::move(record) : OperationRecord();
+}
+
+absl::StatusOr<OperationRecord> OperationManager::RecordLocked(const std::string& name) const {
   HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kOperations, name));
-  if (const auto active = FindActive(name)) return active->record();
+  const auto active = active_.find(name);
+  if (active != active_.end()) return active->second->record();
   absl::StatusOr<std::string> bytes = store_->GetOperation(id);
   if (absl::IsNotFound(bytes.status())) {
     return NotFound(
@@ -308,13 +376,18 @@ absl::StatusOr<OperationRecord> OperationManager::Record(const std::string& name
 
 absl::StatusOr<v1::Operation> OperationManager::Get(const std::string& name) const {
   if (const auto active = FindActive(name)) return active->operation();
-  HOMOLOG_ASSIGN_OR_RETURN(const OperationRecord record, Record(name));
+  const std::lock_guard lock(mutex_);
+  HOMOLOG_ASSIGN_OR_RETURN(const OperationRecord record, RecordLocked(name));
   return record.operation();
 }
 
 absl::StatusOr<v1::ListOperationsResponse> OperationManager::List(
     int page_size, const std::string& page_token) const {
-  HOMOLOG_ASSIGN_OR_RETURN(const store::Page page, store_->ListOperations(page_size, page_token));
+  HOMOLOG_ASSIGN_OR_RETURN(store::Page page, store_->ListOperations(page_size, page_token));
+  if (const int fitting = results::FittingRecords(page);
+      fitting < static_cast<int>(page.records.size())) {
+    HOMOLOG_ASSIGN_OR_RETURN(page, store_->ListOperations(fitting, page_token));
+  }
   v1::ListOperationsResponse response;
   for (const store::Record& stored : page.records) {
     const auto active = FindActive(FormatName(kOperations, stored.id));
@@ -322,8 +395,9 @@ absl::StatusOr<v1::ListOperationsResponse> OperationManager::List(
       *response.add_operations() = active->operation();
       continue;
     }
-    HOMOLOG_ASSIGN_OR_RETURN(OperationRecord record, ParseRecord(stored.id, stored.bytes));
-    *response.add_operations() = std::move(*record.mutable_operation());
+    absl::StatusOr<OperationRecord> record = ParseRecord(stored.id, stored.bytes);
+    *response.add_operations() =
+        record.ok() ? std::move(*record->mutable_operation()) : Damaged(stored.id, record.status());
   }
   response.set_next_page_token(page.next_page_token);
   return response;
@@ -333,8 +407,9 @@ absl::StatusOr<v1::Operation> OperationManager::Cancel(const std::string& name) 
   const auto active = FindActive(name);
   if (!active) return Get(name);
   active->Cancel();
-  // A queued one ends at once; a running one at its next batch.
-  if (auto ended = active->End(active->Interruption(), /*only_if_queued=*/true)) {
+  // One that waits ends at once; a running one at its next batch.
+  if (auto ended = active->End(active->Interruption(), /*only_if_waiting=*/true)) {
+    Unqueue(ended->operation());
     HOMOLOG_RETURN_IF_ERROR(Retire(active, *std::move(ended)));
     return active->operation();
   }
@@ -342,19 +417,33 @@ absl::StatusOr<v1::Operation> OperationManager::Cancel(const std::string& name) 
   return active->operation();
 }
 
+// Its place is for others, and its memory.
+void OperationManager::Unqueue(const v1::Operation& operation) {
+  worker_->Drop(operation.client(), operation.name());
+  const std::lock_guard lock(mutex_);
+  std::erase_if(postponed_, [&](const Postponed& postponed) {
+    return postponed.unended.active->operation().name() == operation.name();
+  });
+}
+
 absl::Status OperationManager::Delete(const std::string& name) {
-  HOMOLOG_ASSIGN_OR_RETURN(const OperationRecord record, Record(name));
-  if (!HasEnded(record.operation())) {
+  HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kOperations, name));
+  const std::lock_guard lock(mutex_);
+  const absl::StatusOr<OperationRecord> record = RecordLocked(name);
+  // Nobody works on what cannot be read.
+  if (!record.ok() && ErrorReason(record.status()) != kDamagedOperation) return record.status();
+  if (record.ok() && !HasEnded(record->operation())) {
     return FailedPrecondition(
         "OPERATION_RUNNING",
         absl::StrCat("operation ", name, " has not ended; cancel it first, or wait for it"),
         {{"operation", name}});
   }
-  HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kOperations, name));
   HOMOLOG_RETURN_IF_ERROR(store_->DeleteOperation(id));
-  const std::lock_guard lock(mutex_);
-  for (const std::string& key : record.request_ids()) by_request_id_.erase(key);
   active_.erase(name);  // where its end could not be stored
+  if (!record.ok()) return absl::OkStatus();
+  request_ids_.Remove(*record);
+  const auto succeeded = succeeded_.find(ResultsKey(record->operation()));
+  if (succeeded != succeeded_.end() && succeeded->second == name) succeeded_.erase(succeeded);
   return absl::OkStatus();
 }
 
@@ -388,8 +477,9 @@ absl::Status OperationManager::Resume(const JobFactory& factory) {
     for (const store::Record& stored : page.records) {
       absl::StatusOr<OperationRecord> record = ParseRecord(stored.id, stored.bytes);
       if (!record.ok()) continue;
-      for (const std::string& key : record->request_ids()) {
-        by_request_id_[key] = record->operation().name();
+      {
+        const std::lock_guard lock(mutex_);
+        IndexLocked(*record);
       }
       if (!HasEnded(record->operation())) unended.push_back(*std::move(record));
     }
@@ -407,7 +497,10 @@ absl::Status OperationManager::Resume(const JobFactory& factory) {
 
 void OperationManager::ResumeOne(OperationRecord record, const JobFactory& factory) {
   const std::string name = record.operation().name();
-  record.mutable_operation()->set_state(v1::OPERATION_STATE_QUEUED);
+  v1::Operation& operation = *record.mutable_operation();
+  operation.set_state(v1::OPERATION_STATE_QUEUED);
+  operation.clear_start_time();
+  operation.clear_progress();  // what a former process did is done again, or in the store
   absl::StatusOr<Job> job = factory(record.operation().kind(), record.request());
   absl::Status status = CheckResumed(record, job);
   const auto active = std::make_shared<ActiveOperation>(std::move(record), shared_);
@@ -417,8 +510,11 @@ void OperationManager::ResumeOne(OperationRecord record, const JobFactory& facto
     active_[name] = active;
   }
   // Beyond the queue's limit, if need be: it was accepted.
-  if (status.ok()) status = worker_->PostAccepted(active->client(), Task(*std::move(job), active));
-  if (!status.ok()) End(active, Annotate(status, "after a restart"));
+  if (status.ok()) {
+    Requeue({*std::move(job), active});
+    return;
+  }
+  End(active, Annotate(status, "after a restart"));
 }
 
 absl::Status OperationManager::CheckResumed(const OperationRecord& record,

@@ -15,6 +15,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -24,28 +25,25 @@
 #include "server/operations/active_operation.h"
 #include "server/operations/device_worker.h"
 #include "server/operations/job.h"
+#include "server/operations/request_ids.h"
 #include "server/store/store.h"
 
 namespace homolog::operations {
-
-// Who asks for an operation.
-struct Requester {
-  std::string client;      // as in Operation.client
-  std::string request_id;  // as in the requests; empty: none
-};
 
 struct OperationOptions {
   size_t operations_per_client = 128;  // that wait or run
   // After so many starts in a row without an end, a shutdown or progress that lasts, an operation
   // is taken to end the server, and fails.
   int most_attempts = 10;
+  // Told when an operation has to wait until the store takes its results, and why.
+  std::function<void(const v1::Operation& operation, const absl::Status& status)> on_postponed;
   // Told when the device is lost, on the worker's thread; operations then stay as they are.
   std::function<void(const absl::Status& status)> on_device_lost;
 };
 
 class OperationManager {
  public:
-  // Told when an operation ends, on the thread that ended it; for metrics and logs.
+  // Told when an operation has ended and that is stored, on the thread that did it.
   using EndObserver = std::function<void(const v1::Operation& operation)>;
   // Told of tokens that went through a model, on the worker's thread.
   using TokenObserver = std::function<void(int64_t tokens)>;
@@ -68,10 +66,9 @@ class OperationManager {
   // result is queued or running and nobody cancelled it, returns that one. RESOURCE_EXHAUSTED
   // (QUEUE_FULL; CLIENT_QUEUE_FULL where this client has as many as one may), with a retry delay.
   absl::StatusOr<v1::Operation> Submit(Job job, const Requester& requester = {});
-  // For results that are in the store already: the operation `name` that computed it, where that is
-  // still known, else a new one that has succeeded.
-  absl::StatusOr<v1::Operation> Finished(const Job& job, const std::string& name,
-                                         const Requester& requester = {});
+  // For results that are in the store already: the operation that computed them, or stands for
+  // that, where one is still known, else a new one that has succeeded.
+  absl::StatusOr<v1::Operation> Finished(const Job& job, const Requester& requester = {});
 
   // As operation_service.proto says. Names are full resource names.
   absl::StatusOr<v1::Operation> Get(const std::string& name) const;
@@ -81,6 +78,10 @@ class OperationManager {
   absl::Status Delete(const std::string& name);
   // Forgets operations that ended more than `age` ago; returns how many.
   absl::StatusOr<int> Expire(std::chrono::seconds age);
+
+  // Goes on with operations that wait for the store to take writes, and stores the ends that it did
+  // not take. Call it every few seconds.
+  void Maintain();
 
   // Operations that wait, and that run.
   struct Counts {
@@ -100,8 +101,21 @@ class OperationManager {
   bool shutting_down() const { return shared_.shutting_down; }
 
  private:
+  struct Unended {
+    Job job;
+    std::shared_ptr<ActiveOperation> active;
+  };
+  // What the store takes no writes of now; goes on once it would take so many bytes.
+  struct Postponed {
+    Unended unended;
+    int64_t bytes = 0;
+  };
+
   DeviceWorker::Task Task(Job job, std::shared_ptr<ActiveOperation> active);
   void Run(const Job& job, const std::shared_ptr<ActiveOperation>& active);
+  void Requeue(const Unended& unended);
+  void Postpone(Unended unended, const absl::Status& status);
+  void Unqueue(const v1::Operation& operation);
   void End(const std::shared_ptr<ActiveOperation>& active, const absl::Status& status);
   void ResumeOne(storage::v1::OperationRecord record, const JobFactory& factory);
   // The status with which a resumed operation must end at once; OK where it can go on.
@@ -111,8 +125,13 @@ class OperationManager {
   absl::Status Retire(const std::shared_ptr<ActiveOperation>& active,
                       storage::v1::OperationRecord ended);
   std::shared_ptr<ActiveOperation> FindActive(const std::string& name) const;
-  absl::StatusOr<storage::v1::OperationRecord> Record(const std::string& name) const;
   // With mutex_ held:
+  absl::StatusOr<storage::v1::OperationRecord> RecordLocked(const std::string& name) const;
+  storage::v1::OperationRecord FindSucceededLocked(const Job& job) const;
+  void IndexLocked(const storage::v1::OperationRecord& record);
+  std::vector<v1::Operation> SaveEndsLocked();
+  absl::StatusOr<bool> AddRequestLocked(ActiveOperation& active, const Job& job,
+                                        const Requester& requester);
   absl::StatusOr<std::optional<v1::Operation>> JoinLocked(const Job& job,
                                                           const Requester& requester);
   absl::Status CheckClientLocked(const std::string& client) const;
@@ -127,7 +146,9 @@ class OperationManager {
 
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<ActiveOperation>> active_;  // by operation name
-  std::map<std::string, std::string> by_request_id_;  // "{client}/{request_id}": operation name
+  std::vector<Postponed> postponed_;
+  RequestIds request_ids_;
+  std::map<std::string, std::string> succeeded_;  // ResultsKey: name of the operation
   int64_t last_id_ = 0;
 };
 

@@ -33,6 +33,12 @@ void SnapshotWriter::Part(at::Tensor& tensor, at::Device /*device*/) {
   sink_({static_cast<const char*>(host.data_ptr()), host.nbytes()});
 }
 
+void SnapshotCounter::Part(at::Tensor& tensor, at::Device /*device*/) {
+  bytes_ += sizeof(int8_t);
+  if (!tensor.defined()) return;
+  bytes_ += sizeof(uint64_t) + tensor.dim() * sizeof(int64_t) + tensor.nbytes();
+}
+
 std::string_view SnapshotReader::Take(uint64_t size) {
   if (size > rest_.size()) throw std::runtime_error("a snapshot ends before the state does");
   const std::string_view taken = rest_.substr(0, size);

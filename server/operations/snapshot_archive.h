@@ -29,6 +29,19 @@ class SnapshotWriter : public analysis::StateArchive {
   const std::function<void(std::string_view bytes)> sink_;
 };
 
+// Counts the bytes that a SnapshotWriter would give, without bringing tensors to the host.
+class SnapshotCounter : public analysis::StateArchive {
+ public:
+  using analysis::StateArchive::Part;
+  void Part(at::Tensor& tensor, at::Device device) override;
+  void Part(std::span<std::byte> bytes) override { bytes_ += bytes.size(); }
+  void Part(std::string& bytes) override { bytes_ += sizeof(uint64_t) + bytes.size(); }
+  uint64_t bytes() const { return bytes_; }
+
+ private:
+  uint64_t bytes_ = 0;
+};
+
 // Takes parts from bytes that outlive it. Throws std::runtime_error where they are not those of the
 // same parts.
 class SnapshotReader : public analysis::StateArchive {

@@ -128,9 +128,9 @@ void SnapshotFiles::Save(const std::string& key,
 
 absl::Status SnapshotFiles::Write(
     const std::string& key, absl::FunctionRef<void(analysis::StateArchive& archive)> write) const {
-  uintmax_t bytes = 0;
-  SnapshotWriter counter([&](std::string_view part) { bytes += part.size(); });
+  SnapshotCounter counter;
   write(counter);
+  const uint64_t bytes = counter.bytes();
   std::error_code error;
   fs::create_directories(folder_, error);
   if (error) return FileError(folder_, error.message());
@@ -177,11 +177,6 @@ bool SnapshotFiles::Load(const std::string& key,
     return true;
   }
   return false;
-}
-
-void SnapshotFiles::Forget(const std::string& key) {
-  std::error_code ignored;
-  for (const int age : {1, 2}) fs::remove(FileOf(folder_, key, age), ignored);
 }
 
 void DeleteSnapshots(const SnapshotSettings& settings, const std::string& operation) {

@@ -34,7 +34,6 @@ class SnapshotFiles : public analysis::Snapshots {
             absl::FunctionRef<void(analysis::StateArchive& archive)> write) override;
   bool Load(const std::string& key,
             absl::FunctionRef<void(analysis::StateArchive& archive)> read) override;
-  void Forget(const std::string& key) override;
 
  private:
   absl::Status Write(const std::string& key,

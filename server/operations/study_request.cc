@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "common/error.h"
 #include "common/resource_names.h"
+#include "server/operations/neuron_sets.h"
 #include "server/operations/stored_tokens.h"
 #include "server/results/neuron_request.h"
 #include "server/results/request_digest.h"
@@ -20,7 +21,6 @@ namespace {
 
 // A change that changes a number of a study, and not of its parts, changes this.
 constexpr std::string_view kAlgorithm = "study/1";
-constexpr int kDefaultDraws = 5;
 constexpr double kPublishedThresholds[] = {0.4, 0.5, 0.6};
 
 absl::Status CheckModels(const Limits& limits, const v1::RunStudyRequest& request) {

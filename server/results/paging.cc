@@ -15,6 +15,8 @@ namespace {
 // Beyond any listing, and far from where sums of offsets overflow.
 constexpr int64_t kLargestOffset = int64_t{1} << 48;
 
+constexpr size_t kPageBytes = 3 << 20;
+
 }  // namespace
 
 absl::StatusOr<int> CheckPageSize(int32_t page_size, int fallback, int64_t limit) {
@@ -26,6 +28,17 @@ absl::StatusOr<int> CheckPageSize(int32_t page_size, int fallback, int64_t limit
         {{"page_size", absl::StrCat(page_size)}});
   }
   return page_size == 0 ? fallback : page_size;
+}
+
+int FittingRecords(const store::Page& page) {
+  size_t bytes = 0;
+  int fitting = 0;
+  for (const store::Record& record : page.records) {
+    bytes += record.bytes.size();
+    if (bytes > kPageBytes && fitting > 0) break;
+    ++fitting;
+  }
+  return fitting;
 }
 
 std::string OffsetToken(std::string_view listing, int64_t offset) {

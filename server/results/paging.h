@@ -9,12 +9,17 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "server/store/store.h"
 
 namespace homolog::results {
 
 // The page size to use: `fallback` (or `limit`, where that is less) for 0. INVALID_ARGUMENT (reason
 // INVALID_PAGE_SIZE) below 0 and above `limit`.
 absl::StatusOr<int> CheckPageSize(int32_t page_size, int fallback, int64_t limit);
+
+// How many of the page's first records fit a message: at least one. It stays below the 4 MiB that
+// clients of gRPC take unless they are told otherwise.
+int FittingRecords(const store::Page& page);
 
 // A token for "go on at `offset`" of the listing that `listing` identifies, and back.
 // INVALID_ARGUMENT (reason INVALID_PAGE_TOKEN) for a token that was not made for this listing.

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "common/digest.h"
 #include "common/error.h"
 #include "server/operations/stored_tokens.h"
@@ -24,7 +25,6 @@ constexpr int64_t kChunkBytes = 1 << 20;
 constexpr int64_t kBatchPositions = 2048;
 // Activations that a stream holds while its client takes them: a batch, of one sequence at least.
 constexpr int64_t kBatchBytes = 64 << 20;
-constexpr std::chrono::minutes kStallTimeout{1};
 
 // Thread-safety: one step at a time: plan (pool), then write (gRPC) and read a batch (worker) in
 // turn. A step that waits for the worker and a client that goes away both want to go on: the one
@@ -41,12 +41,12 @@ class ActivationsReactor : public grpc::ServerWriteReactor<v1::ExtractActivation
         slot_(std::move(slot)),
         request_(std::move(request)),
         on_tokens_(std::move(on_tokens)),
-        stall_guard_(server_context, kStallTimeout) {
+        stall_guard_(server_context, std::chrono::seconds(context_.limits.stalled_reader_seconds)) {
     if (!pool->Post([this] { SendHeader(); })) End(ServerBusy());
   }
 
   void OnWriteDone(bool ok) override {
-    stall_guard_.EndWrite();
+    stall_guard_.EndWait();
     if (!ok || cancelled_) return End(Gone());
     if (WriteNextChunk()) return;
     if (next_sequence_ >= tokens_->sequence_count()) return End(absl::OkStatus());
@@ -76,14 +76,15 @@ class ActivationsReactor : public grpc::ServerWriteReactor<v1::ExtractActivation
   }
 
   void Write() {
-    stall_guard_.BeginWrite();
+    stall_guard_.BeginWait();
     StartWrite(&response_);
   }
 
   absl::Status Gone() const {
     if (!stall_guard_.stalled()) return absl::CancelledError("the client went away");
     return MakeError(absl::StatusCode::kCancelled, "STREAM_STALLED",
-                     "the client did not take a message for too long");
+                     absl::StrCat("the client took no message for ",
+                                  context_.limits.stalled_reader_seconds, " seconds"));
   }
 
   // One batch on the worker; whatever becomes of the task, the call goes on or ends.

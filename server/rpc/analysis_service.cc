@@ -22,22 +22,6 @@
 namespace homolog::rpc {
 namespace {
 
-// A page of manifests stays below the 4 MiB that clients of gRPC take unless they are told
-// otherwise; an ablation of explicit neurons names each of them.
-constexpr size_t kPageBytes = 3 << 20;
-
-// How many of the page's first records fit a message; at least one.
-int FittingRecords(const store::Page& page) {
-  size_t bytes = 0;
-  int fitting = 0;
-  for (const store::Record& record : page.records) {
-    bytes += record.bytes.size();
-    if (bytes > kPageBytes && fitting > 0) break;
-    ++fitting;
-  }
-  return fitting;
-}
-
 // One page of stored manifests; `add` makes room for one in the response.
 template <typename Response, typename Request, typename Add>
 absl::StatusOr<Response> ListManifests(const store::Store& store, std::string_view kind,
@@ -46,7 +30,9 @@ absl::StatusOr<Response> ListManifests(const store::Store& store, std::string_vi
                            results::CheckPageSize(request.page_size(), 100, limits.page_size));
   HOMOLOG_ASSIGN_OR_RETURN(store::Page page,
                            store.ListResults(kind, page_size, request.page_token()));
-  if (const int fitting = FittingRecords(page); fitting < static_cast<int>(page.records.size())) {
+  // An ablation of explicit neurons names each of them.
+  if (const int fitting = results::FittingRecords(page);
+      fitting < static_cast<int>(page.records.size())) {
     HOMOLOG_ASSIGN_OR_RETURN(page, store.ListResults(kind, fitting, request.page_token()));
   }
   Response response;
@@ -61,30 +47,21 @@ absl::StatusOr<Response> ListManifests(const store::Store& store, std::string_vi
   return response;
 }
 
-// The operation that computed a result. An error where there is none, or it is damaged and must be
-// computed anew.
-absl::StatusOr<std::string> OperationOfResult(const store::Store& store, std::string_view kind,
-                                              const std::string& name) {
-  if (kind == operations::kStudyKind) {
-    HOMOLOG_ASSIGN_OR_RETURN(const v1::Study result, results::ReadCompleteStudy(store, name));
-    return result.operation();
-  }
+// Whether a result is there, whole.
+bool IsStored(const store::Store& store, std::string_view kind, const std::string& name) {
+  if (kind == operations::kStudyKind) return results::ReadCompleteStudy(store, name).ok();
   if (kind == operations::kAblationKind) {
-    HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kAblations, name));
-    HOMOLOG_ASSIGN_OR_RETURN(const v1::Ablation result, results::ReadAblation(store, id));
-    return result.operation();
+    const absl::StatusOr<std::string> id = ParseName(kAblations, name);
+    return id.ok() && results::ReadAblation(store, *id).ok();
   }
-  HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kCorrelations, name));
-  HOMOLOG_ASSIGN_OR_RETURN(const v1::Correlation result, results::ReadComplete(store, id));
-  return result.operation();
+  const absl::StatusOr<std::string> id = ParseName(kCorrelations, name);
+  return id.ok() && results::ReadComplete(store, *id).ok();
 }
 
-// The same for all results of a job, where there are several; the first stands for the operation.
-absl::StatusOr<std::string> OperationOf(const store::Store& store, const operations::Job& job) {
-  for (const std::string& name : job.results) {
-    HOMOLOG_RETURN_IF_ERROR(OperationOfResult(store, job.kind, name).status());
-  }
-  return OperationOfResult(store, job.kind, job.result);
+bool AreStored(const store::Store& store, const operations::Job& job) {
+  return IsStored(store, job.kind, job.result) &&
+         std::all_of(job.results.begin(), job.results.end(),
+                     [&](const std::string& name) { return IsStored(store, job.kind, name); });
 }
 
 }  // namespace
@@ -136,10 +113,9 @@ absl::StatusOr<v1::Operation> AnalysisService::Operate(
 
 absl::StatusOr<v1::Operation> AnalysisService::SubmitOrAnswer(
     operations::Job job, const operations::Requester& requester) {
-  const absl::StatusOr<std::string> operation = OperationOf(*context_.store, job);
-  if (operation.ok()) {
+  if (AreStored(*context_.store, job)) {
     metrics_->store_hits.Increment();
-    return manager_->Finished(job, *operation, requester);
+    return manager_->Finished(job, requester);
   }
   metrics_->store_misses.Increment();
   return manager_->Submit(std::move(job), requester);

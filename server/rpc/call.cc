@@ -61,6 +61,9 @@ grpc::Status Call::End(const absl::Status& status, std::string_view resource) co
             << (status.ok()
                     ? ""
                     : absl::StrCat(" reason=", ErrorReason(status), " message=", Quoted(message)));
+  if (method_->on_device_lost && ErrorReason(status) == "DEVICE_LOST") {
+    method_->on_device_lost(status);
+  }
   return ToGrpcStatus(status);
 }
 

@@ -28,6 +28,8 @@ namespace homolog::rpc {
 struct Entrance {
   Doorkeeper* doorkeeper = nullptr;
   metrics::Metrics* metrics = nullptr;
+  // Told when a call ends because the device is lost; may be empty.
+  std::function<void(const absl::Status& status)> on_device_lost = {};
 };
 
 // A method: its name for logs, the role that it needs, its metrics.
@@ -36,10 +38,11 @@ struct Method {
   Role role;
   Doorkeeper* doorkeeper;
   std::unique_ptr<metrics::MethodMetrics> metrics;
+  std::function<void(const absl::Status& status)> on_device_lost;
 };
 
 inline Method MakeMethod(const Entrance& entrance, const std::string& name, Role role) {
-  return {name, role, entrance.doorkeeper, entrance.metrics->Method(name)};
+  return {name, role, entrance.doorkeeper, entrance.metrics->Method(name), entrance.on_device_lost};
 }
 
 // One RPC from its arrival to its end. There is none without its caller.

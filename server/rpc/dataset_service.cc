@@ -1,6 +1,7 @@
 #include "server/rpc/dataset_service.h"
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include "server/operations/stored_tokens.h"
 #include "server/results/paging.h"
 #include "server/rpc/dataset_builder.h"
+#include "server/rpc/stall_guard.h"
 
 namespace homolog::rpc {
 namespace {
@@ -21,18 +23,22 @@ namespace {
 class UploadReactor : public grpc::ServerReadReactor<v1::CreateDatasetRequest> {
  public:
   UploadReactor(checkpoints::Registry* registry, datasets::TokenizerCache* tokenizers,
-                store::Store* store, const Limits& limits, RequestPool* pool, Call call,
-                StreamSlots::Slot slot, v1::Dataset* response)
+                store::Store* store, const Limits& limits, RequestPool* pool,
+                grpc::CallbackServerContext* context, Call call, StreamSlots::Slot slot,
+                v1::Dataset* response)
       : builder_(std::make_unique<DatasetBuilder>(registry, tokenizers, store, limits,
                                                   [this] { return cancelled_.load(); })),
         pool_(pool),
         call_(std::move(call)),
         slot_(std::move(slot)),
-        response_(response) {
-    StartRead(&message_);
+        response_(response),
+        stall_seconds_(limits.stalled_upload_seconds),
+        stall_guard_(context, std::chrono::seconds(stall_seconds_)) {
+    Read();
   }
 
   void OnReadDone(bool ok) override {
+    stall_guard_.EndWait();
     // The stream closed: without an end message before, the upload is incomplete.
     const bool posted = pool_->Post([this, ok] { ok ? Add() : End(absl::OkStatus()); });
     if (!posted) End(ServerBusy());
@@ -44,19 +50,31 @@ class UploadReactor : public grpc::ServerReadReactor<v1::CreateDatasetRequest> {
   void Add() {
     const absl::Status status = CatchAll([&] { return builder_->Add(message_); });
     if (!status.ok() || builder_->complete()) return End(status);
+    Read();
+  }
+
+  void Read() {
+    stall_guard_.BeginWait();
     StartRead(&message_);
+  }
+
+  absl::Status Gone() const {
+    if (!stall_guard_.stalled()) return absl::CancelledError("the client went away");
+    return MakeError(absl::StatusCode::kCancelled, "STREAM_STALLED",
+                     absl::StrCat("the client sent nothing for ", stall_seconds_, " seconds"));
   }
 
   void End(absl::Status status) {
     if (status.ok()) {
       status = CatchAll([&]() -> absl::Status {
-        if (cancelled_) return absl::CancelledError("the client went away");
+        if (cancelled_ || stall_guard_.stalled()) return Gone();
         HOMOLOG_ASSIGN_OR_RETURN(*response_, builder_->Finish());
         return absl::OkStatus();
       });
     }
     builder_.reset();  // an upload that failed is gone before the client hears of it
     slot_.Release();
+    stall_guard_.Stop();
     Finish(call_.End(status));
   }
 
@@ -67,6 +85,8 @@ class UploadReactor : public grpc::ServerReadReactor<v1::CreateDatasetRequest> {
   v1::Dataset* const response_;
   v1::CreateDatasetRequest message_;
   std::atomic<bool> cancelled_ = false;
+  const int64_t stall_seconds_;
+  StallGuard stall_guard_;
 };
 
 absl::StatusOr<v1::ListDatasetsResponse> List(const store::Store& store, const Limits& limits,
@@ -111,8 +131,8 @@ grpc::ServerReadReactor<v1::CreateDatasetRequest>* DatasetService::CreateDataset
   if (!call.ok()) return new Ended(ToGrpcStatus(call.status()));
   absl::StatusOr<StreamSlots::Slot> slot = uploads_.Take(call->caller().name);
   if (!slot.ok()) return new Ended(call->End(slot.status()));
-  return new UploadReactor(registry_, tokenizers_, store_, limits_, slow_, *std::move(call),
-                           *std::move(slot), response);
+  return new UploadReactor(registry_, tokenizers_, store_, limits_, slow_, context,
+                           *std::move(call), *std::move(slot), response);
 }
 
 grpc::ServerUnaryReactor* DatasetService::ListDatasets(grpc::CallbackServerContext* context,

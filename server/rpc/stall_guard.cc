@@ -48,12 +48,12 @@ void StallGuard::Tick(const std::shared_ptr<State>& state) {
   state->alarm->Set(std::chrono::system_clock::now() + next, [state](bool) { Tick(state); });
 }
 
-void StallGuard::BeginWrite() {
+void StallGuard::BeginWait() {
   const std::lock_guard lock(state_->mutex);
   state_->waiting_since = Clock::now();
 }
 
-void StallGuard::EndWrite() {
+void StallGuard::EndWait() {
   const std::lock_guard lock(state_->mutex);
   state_->waiting_since.reset();
 }

@@ -1,4 +1,4 @@
-// Ends a stream whose client does not take what it is sent.
+// Ends a stream whose client does not take what it is sent, or does not send what it announced.
 //
 // Thread-safety: the methods belong to the stream's reactor, one call at a time; the clock is
 // looked at from gRPC's threads.
@@ -14,15 +14,16 @@ namespace homolog::rpc {
 
 class StallGuard {
  public:
-  // The call is cancelled once a message has waited for `timeout`. `context` lives until Stop.
+  // The call is cancelled once its server has waited for the client for `timeout`. `context` lives
+  // until Stop.
   StallGuard(grpc::CallbackServerContext* context, std::chrono::milliseconds timeout);
   ~StallGuard();  // Stop()
   StallGuard(const StallGuard&) = delete;
   StallGuard& operator=(const StallGuard&) = delete;
 
-  // A message is on its way, or was taken.
-  void BeginWrite();
-  void EndWrite();
+  // It is the client's turn, to take a message or to send one; it has done so.
+  void BeginWait();
+  void EndWait();
   // Whether it has cancelled the call.
   bool stalled() const;
   // Before the call is done.

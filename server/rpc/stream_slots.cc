@@ -6,6 +6,19 @@
 #include "common/error.h"
 
 namespace homolog::rpc {
+namespace {
+
+// Streams take seconds to minutes.
+constexpr std::chrono::seconds kRetryDelay{5};
+
+absl::Status TooMany(const std::string& message, int64_t open, int64_t limit) {
+  return WithRetryDelay(
+      ResourceExhausted("TOO_MANY_STREAMS", message,
+                        {{"open", absl::StrCat(open)}, {"limit", absl::StrCat(limit)}}),
+      kRetryDelay);
+}
+
+}  // namespace
 
 StreamSlots::Slot::Slot(Slot&& other) noexcept
     : slots_(std::exchange(other.slots_, nullptr)), client_(std::move(other.client_)) {}
@@ -30,17 +43,14 @@ absl::StatusOr<StreamSlots::Slot> StreamSlots::Take(const std::string& client) {
   const auto found = by_client_.find(client);
   const int64_t of_client = found == by_client_.end() ? 0 : found->second;
   if (of_client >= most_per_client_) {
-    return ResourceExhausted(
-        "TOO_MANY_STREAMS",
-        absl::StrCat(client, " has ", of_client, " ", what_, " open; at most ", most_per_client_,
-                     " of one client: wait for one to end"),
-        {{"open", absl::StrCat(of_client)}, {"limit", absl::StrCat(most_per_client_)}});
+    return TooMany(absl::StrCat(client, " has ", of_client, " ", what_, " open; at most ",
+                                most_per_client_, " of one client: wait for one to end"),
+                   of_client, most_per_client_);
   }
   if (open_ >= most_) {
-    return ResourceExhausted("TOO_MANY_STREAMS",
-                             absl::StrCat(open_, " ", what_, " of all clients are open; at most ",
-                                          most_, ": ask again later"),
-                             {{"open", absl::StrCat(open_)}, {"limit", absl::StrCat(most_)}});
+    return TooMany(absl::StrCat(open_, " ", what_, " of all clients are open; at most ", most_,
+                                ": ask again later"),
+                   open_, most_);
   }
   ++open_;
   ++by_client_[client];

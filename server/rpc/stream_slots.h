@@ -36,7 +36,8 @@ class StreamSlots {
   StreamSlots(std::string what, int64_t most, int64_t most_per_client);
 
   // A place for a stream of `client`; the slots outlive it. RESOURCE_EXHAUSTED (reason
-  // TOO_MANY_STREAMS) with both numbers where all, or all of this client, are taken.
+  // TOO_MANY_STREAMS, with a retry delay) with both numbers where all, or all of this client, are
+  // taken.
   absl::StatusOr<Slot> Take(const std::string& client);
 
  private:

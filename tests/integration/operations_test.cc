@@ -215,6 +215,7 @@ TEST_F(OperationsTest, RefusesMoreThanTheQueueHolds) {
   const auto refused =
       Unary(analysis(), &v1::AnalysisService::Stub::ComputeCorrelations, LongRequest(3));
   EXPECT_EQ(CodeAndReason(refused.status()), "RESOURCE_EXHAUSTED QUEUE_FULL");
+  EXPECT_THAT(std::string(refused.status().message()), ::testing::HasSubstr("holds 2 of 2 tasks"));
   for (const std::string& name : names) EXPECT_TRUE(Cancel(name).ok());
 }
 

@@ -36,6 +36,17 @@ class SnapshotsTest : public ServerTest {
     const auto operation = Unary(operations(), &Operations::GetOperation, request);
     return operation.ok() ? *operation : v1::Operation();
   }
+  // Until the operation has come so far; fails where that takes long, or it has ended by then.
+  void WaitForTokens(const std::string& name, int64_t tokens) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(2);
+    v1::Operation operation = Get(name);
+    while (operation.progress().done_tokens() < tokens) {
+      ASSERT_LT(std::chrono::steady_clock::now(), deadline) << operation.ShortDebugString();
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      operation = Get(name);
+    }
+    ASSERT_EQ(operation.state(), v1::OPERATION_STATE_RUNNING) << "too fast to be met";
+  }
   std::string TableOf(const std::string& correlation) {
     v1::GetNeuronTableRequest request;
     request.set_correlation(correlation);
@@ -61,10 +72,7 @@ TEST_F(SnapshotsTest, ACorrelationGoesOnFromWhereAShutdownMetItWithTheSameResult
   StartServer();
   CreateLongDataset();
   const v1::Operation operation = Submit();
-  while (Get(operation.name()).progress().done_tokens() < 200'000) {
-    ASSERT_NE(Get(operation.name()).state(), v1::OPERATION_STATE_SUCCEEDED) << "too fast to be met";
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
+  ASSERT_NO_FATAL_FAILURE(WaitForTokens(operation.name(), 200'000));
   StopServer();
   EXPECT_EQ(SnapshotFolders(), 1U);
   StartServer();
@@ -89,15 +97,15 @@ TEST_F(SnapshotsTest, NothingIsKeptOfWhatWasCancelled) {
   StartServer();
   CreateLongDataset();
   const v1::Operation operation = Submit();
-  while (Get(operation.name()).progress().done_tokens() < 100'000) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
+  ASSERT_NO_FATAL_FAILURE(WaitForTokens(operation.name(), 100'000));
   StopServer();
+  ASSERT_EQ(SnapshotFolders(), 1U);  // there is something to be forgotten
   StartServer();
   v1::CancelOperationRequest cancel;
   cancel.set_name(operation.name());
   ASSERT_TRUE(Unary(operations(), &Operations::CancelOperation, cancel).ok());
-  Wait(operation.name());
+  const v1::Operation ended = Wait(operation.name());
+  ASSERT_EQ(ended.state(), v1::OPERATION_STATE_CANCELLED) << ended.ShortDebugString();
   StopServer();
   EXPECT_EQ(SnapshotFolders(), 0U);
 }

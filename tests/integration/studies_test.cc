@@ -235,6 +235,7 @@ TEST_F(StudiesTest, CountsWhatBecameOfEveryNeuron) {
 }
 
 TEST_F(StudiesTest, AblatesAFamilyInEveryModelAtOnce) {
+  config_.limits.results = 3;  // as many as there are models
   Start();
   const v1::Study study = Get(Run(Question({"a", "b", "c"}, {"1"}, {0.0})));
   v1::ListFamiliesRequest list;
@@ -259,6 +260,13 @@ TEST_F(StudiesTest, AblatesAFamilyInEveryModelAtOnce) {
     EXPECT_EQ(ablation.effect().neuron_count(), members[ablation.checkpoint().name()]);
     EXPECT_GT(ablation.effect().kl(), 0);
   }
+  // The same twice is twice as many results.
+  *request.add_neurons() = request.neurons(0);
+  const absl::Status refused = Unary(analysis(), &Stub::RunAblation, request).status();
+  EXPECT_EQ(CodeAndReason(refused), "INVALID_ARGUMENT TOO_MANY_SETS");
+  EXPECT_THAT(std::string(refused.message()),
+              HasSubstr(std::to_string(2 * members.size()) +
+                        " results would follow; at most 3: name fewer families"));
   // A member finds its family.
   *list.mutable_member() = family.members(1);
   EXPECT_EQ(ValueOf(Unary(analysis(), &Stub::ListFamilies, list)).families(0).index(), 0);

@@ -123,6 +123,33 @@ TEST_F(TlsTest, KeepsWhatItHasWhereTheFilesVanish) {
   EXPECT_TRUE(List(Trusting(authority_)).ok()) << List(Trusting(authority_));
 }
 
+TEST_F(TlsTest, ServesAgainOnceAKeyAndItsCertificateFit) {
+  StartServer();
+  const CertifiedKey next = other_.Issue("server");
+  WriteFile(Path("key.pem"), next.key);
+  std::this_thread::sleep_for(std::chrono::milliseconds(2500));  // it has seen the half of it
+  WriteFile(Path("cert.pem"), next.certificate);
+  EXPECT_TRUE(Soon([&] { return List(Trusting(other_)).ok(); }));
+}
+
+TEST_F(TlsTest, ShowsARenewedCertificateWhereALinkToItsFolderIsReplaced) {
+  const auto write_folder = [this](const std::string& name, const CertifiedKey& key) {
+    std::filesystem::create_directory(Path(name));
+    WriteFile(Path(name + "/key.pem"), key.key);
+    WriteFile(Path(name + "/cert.pem"), key.certificate);
+  };
+  write_folder("before", authority_.Issue("server"));
+  write_folder("after", other_.Issue("server"));
+  std::filesystem::create_symlink("before", Path("tls"));
+  std::filesystem::create_symlink("after", Path("tls.new"));
+  config_.tls_cert = Path("tls/cert.pem");
+  config_.tls_key = Path("tls/key.pem");
+  StartServer();
+  EXPECT_TRUE(List(Trusting(authority_)).ok());
+  std::filesystem::rename(Path("tls.new"), Path("tls"));
+  EXPECT_TRUE(Soon([&] { return List(Trusting(other_)).ok(); }));
+}
+
 TEST_F(TlsTest, DoesNotStartWithFilesThatDoNotFit) {
   WriteFile(Path("key.pem"), other_.Issue("server").key);
   const absl::Status status = app::Server::Start(config_).status();

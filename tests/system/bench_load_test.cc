@@ -68,11 +68,20 @@ TEST_F(BenchLoadTest, MakesCallsOfEveryKindAndCountsThem) {
 
 TEST_F(BenchLoadTest, PrintsATableForPeople) {
   const ProcessResult result =
-      server_->Client({"bench", "load", "--clients", "2", "--duration", "0.5"});
+      server_->Client({"bench", "load", "--clients", "2", "--duration", "2", "--mix",
+                       "query=1,list=1,get=1,neuron=1,table=1,watch=1"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_THAT(result.out, HasSubstr("2 clients, 0."));
-  EXPECT_THAT(result.out, HasSubstr("per_second"));
-  EXPECT_THAT(result.out, HasSubstr("\nall "));
+  EXPECT_THAT(result.out, ::testing::ContainsRegex("^2 clients, [0-9]+\\.[0-9] s, seed 0\n\n"
+                                                   "call +succeeded +failed +per_second "));
+  for (const char* name : {"query", "list", "get", "neuron", "table", "watch", "all"}) {
+    EXPECT_THAT(result.out, HasSubstr("\n" + std::string(name) + " ")) << name;
+  }
+}
+
+TEST_F(BenchLoadTest, RefusesWhatItsMixDoesNotUse) {
+  const ProcessResult result = server_->Client({"bench", "load", "--dataset", "t"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("--dataset is \"t\""));
 }
 
 }  // namespace

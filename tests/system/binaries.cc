@@ -21,7 +21,8 @@ std::vector<std::string> ServerCommand(const TemporaryFolder& folder,
   std::vector<std::string> command = {
       Binary("homologd"), "--repository",         folder / "models",     "--data",
       folder / "data",    "--listen=127.0.0.1:0", "--admin=127.0.0.1:0", "--device=cpu",
-      "--threads=1",      "--drain-timeout=1",    "--memory-budget=1GiB"};
+      "--threads=1",      "--drain-timeout=30",   "--memory-budget=1GiB"};
+  // Of a flag that is given twice the last counts. A drain takes seconds under sanitizers.
   command.insert(command.end(), flags.begin(), flags.end());
   return command;
 }

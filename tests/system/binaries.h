@@ -15,7 +15,8 @@ namespace homolog::testing {
 // The path of "homologd", "homolog" or "homolog-train".
 std::string Binary(const std::string& name);
 
-// homologd on free ports over `folder`/models and `folder`/data.
+// homologd on free ports over `folder`/models and `folder`/data. Where `flags` give one of
+// its own flags, theirs counts.
 class ServerProcess {
  public:
   explicit ServerProcess(const TemporaryFolder& folder, const std::vector<std::string>& flags = {});

@@ -74,6 +74,8 @@ TEST_F(CommandLineTest, PrintsTheOperationWithoutWaitingAndFollowsItLater) {
   EXPECT_EQ(server_->ClientJson({"operations", "show", name})["name"], name);
   EXPECT_EQ(Client({"operations", "watch", name}).exit_code, 0);
   EXPECT_EQ(Client({"operations", "cancel", name}).exit_code, 0);
+  EXPECT_EQ(Client({"operations", "delete", name}).exit_code, 0);
+  EXPECT_EQ(Client({"operations", "show", name}).exit_code, 3);
 }
 
 TEST_F(CommandLineTest, CreatesListsAndDeletesDatasets) {

@@ -68,7 +68,16 @@ TEST_F(SecurityTest, ListensOnMoreThanLoopbackOnlyWithADoorOrWhenToldToGoWithout
   EXPECT_EQ(Check({"--listen=0.0.0.0:0", "--insecure"}).exit_code, 0);
   ServerProcess insecure(folder_, {"--listen=0.0.0.0:0", "--insecure"});
   insecure.WaitUntilReady();
-  EXPECT_THAT(insecure.Log(), HasSubstr("--insecure"));
+  EXPECT_THAT(insecure.Log(),
+              AllOf(HasSubstr("--insecure"), HasSubstr("--tls-cert"), HasSubstr("--token-file")));
+}
+
+TEST_F(SecurityTest, SaysWhatAnInsecureServerLacks) {
+  ServerProcess in_the_clear(
+      folder_, {"--listen=0.0.0.0:0", "--insecure", "--token-file=" + Path("tokens")});
+  in_the_clear.WaitUntilReady();
+  EXPECT_THAT(in_the_clear.Log(), AllOf(HasSubstr("lacks encryption (--tls-cert and --tls-key):"),
+                                        Not(HasSubstr("--token-file"))));
 }
 
 TEST_F(SecurityTest, ChecksTheFilesOfTlsAndTokens) {

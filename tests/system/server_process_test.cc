@@ -1,8 +1,18 @@
 // homologd as a process: its flags, its ports, its end.
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <thread>
+#include <vector>
 
 #include "tests/support/tiny_model.h"
 #include "tests/system/binaries.h"
@@ -10,7 +20,49 @@
 namespace homolog::testing {
 namespace {
 
+using std::chrono::milliseconds;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
+
+// A named pipe to and from a program under test, which waits where it is full or empty.
+class Pipe {
+ public:
+  explicit Pipe(const std::filesystem::path& path) {
+    EXPECT_EQ(mkfifo(path.c_str(), 0600), 0) << path;
+    fd_ = open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    EXPECT_GE(fd_, 0) << path;
+  }
+  ~Pipe() { Close(); }
+  Pipe(const Pipe&) = delete;
+  Pipe& operator=(const Pipe&) = delete;
+
+  // Writes as many of `bytes` bytes as fit; how many did.
+  size_t Write(size_t bytes) {
+    const std::string text(bytes, 'a');
+    return static_cast<size_t>(std::max<ssize_t>(0, write(fd_, text.data(), text.size())));
+  }
+  void Fill() {
+    while (Write(4096) > 0) {
+    }
+  }
+  // What is in it.
+  std::string Read() {
+    std::string text, piece(4096, '\0');
+    for (ssize_t bytes; (bytes = read(fd_, piece.data(), piece.size())) > 0;) {
+      text.append(piece, 0, static_cast<size_t>(bytes));
+    }
+    return text;
+  }
+  // The program that reads comes to the end.
+  void Close() {
+    if (fd_ >= 0) close(fd_);
+    fd_ = -1;
+  }
+
+ private:
+  int fd_ = -1;
+};
 
 class ServerProcessTest : public ::testing::Test {
  protected:
@@ -59,6 +111,49 @@ TEST_F(ServerProcessTest, EndsWithZeroOnSigterm) {
   EXPECT_THAT(server.Log(), HasSubstr("homologd has stopped"));
 }
 
+TEST_F(ServerProcessTest, EndsWithZeroOnSigtermWhileItStarts) {
+  Pipe log(folder_ / "log");
+  log.Fill();  // the server waits where it logs for the first time: that it has preloaded
+  BackgroundProcess server(
+      {Binary("homologd"), "--repository", folder_ / "models", "--data", folder_ / "data",
+       "--listen=127.0.0.1:0", "--admin=", "--device=cpu", "--threads=1", "--preload=a/1"},
+      folder_ / "log");
+  while (server.Running() && !std::filesystem::exists(folder_ / "data")) {
+    std::this_thread::sleep_for(milliseconds(1));
+  }
+  server.Signal(SIGTERM);
+  std::this_thread::sleep_for(std::chrono::seconds(1));  // it has heard that
+  std::string text;
+  while (server.Running()) {
+    text += log.Read();
+    std::this_thread::sleep_for(milliseconds(1));
+  }
+  text += log.Read();
+  EXPECT_EQ(server.Wait(), 0) << text;
+  EXPECT_THAT(text, AllOf(HasSubstr("stopped during start-up"), Not(HasSubstr("serves on port"))));
+}
+
+TEST_F(ServerProcessTest, EndsWithZeroAlthoughACallDoesNotEnd) {
+  ServerProcess server(folder_, {"--drain-timeout=8"});
+  server.WaitUntilReady();
+  Pipe text(folder_ / "text");
+  BackgroundProcess client(
+      {Binary("homolog"), "--server", "localhost:" + std::to_string(server.port()), "datasets",
+       "create", "t", "--text", folder_ / "text", "--checkpoint", "a/1"},
+      folder_ / "client-log");
+  // More than the client holds: some of it is on its way, and the rest never comes.
+  for (size_t left = size_t{4} << 20; left > 0;) {
+    const size_t bytes = text.Write(std::min<size_t>(left, 4096));
+    left -= bytes;
+    ASSERT_TRUE(client.Running()) << ReadFile(folder_ / "client-log");
+    if (bytes == 0) std::this_thread::sleep_for(milliseconds(1));
+  }
+  server.process().Signal(SIGTERM);
+  EXPECT_EQ(server.process().Wait(), 0) << server.Log();
+  text.Close();
+  EXPECT_NE(client.Wait(), 0);
+}
+
 TEST_F(ServerProcessTest, RefusesADataFolderThatAnotherServerHasOpen) {
   ServerProcess first(folder_);
   first.WaitUntilReady();
@@ -90,6 +185,24 @@ TEST_F(ServerProcessTest, LoadsWhatItIsToldToBeforeItServes) {
                   folder_ / "other", "--listen=127.0.0.1:0", "--admin=", "--preload=none/1"});
   EXPECT_EQ(missing.exit_code, 1);
   EXPECT_THAT(missing.err, HasSubstr("--preload none/1"));
+}
+
+TEST_F(ServerProcessTest, ChecksWhatItIsToldToLoad) {
+  const std::vector<std::string> flags = {"--repository", folder_ / "models", "--data",
+                                          folder_ / "data"};
+  const auto check = [&](const std::string& preload) {
+    std::vector<std::string> more = flags;
+    more.push_back("--preload=" + preload);
+    return Check(more);
+  };
+  EXPECT_EQ(check("a/1,models/a/checkpoints/1").exit_code, 0);
+  const ProcessResult missing = check("a/1,a/2");
+  EXPECT_EQ(missing.exit_code, 1);
+  EXPECT_THAT(missing.err, AllOf(HasSubstr("--preload a/2"), HasSubstr("a/2/config.json")));
+  const ProcessResult no_name = check("a/1,nonsense");
+  EXPECT_EQ(no_name.exit_code, 2);
+  EXPECT_THAT(no_name.err, HasSubstr("--preload nonsense"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "data"));
 }
 
 TEST_F(ServerProcessTest, RefusesPortsThatAreTaken) {

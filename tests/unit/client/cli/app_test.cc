@@ -124,6 +124,8 @@ TEST_F(AppTest, EndsBadUsageWith2AndWithoutASingleCall) {
        "--precision", "float64"},
       {"ablations", "run", "--checkpoint", "a/1", "--dataset", "d", "--neurons", "universal"},
       {"operations", "wait"},
+      {"operations", "delete"},
+      {"operations", "delete", "o", "datasets/x"},
   };
   for (const auto& line : lines) {
     EXPECT_EQ(Run(line), 2) << ::testing::PrintToString(line);
@@ -561,6 +563,26 @@ TEST_F(AppTest, DeletesADataSet) {
   EXPECT_EQ(out_.str(), "deleted datasets/pile\n");
   EXPECT_EQ(Run({"datasets", "delete", "pile", "-o", "json"}), 0);
   EXPECT_EQ(out_.str(), "{}\n");
+}
+
+TEST_F(AppTest, DeletesOperations) {
+  std::vector<std::string> deleted;
+  EXPECT_CALL(*connection_, DeleteOperation(_))
+      .WillRepeatedly([&deleted](const v1::DeleteOperationRequest& request) {
+        if (request.name() == "operations/running") {
+          return FailedPrecondition("OPERATION_RUNNING", "has not ended");
+        }
+        deleted.push_back(request.name());
+        return absl::OkStatus();
+      });
+  EXPECT_EQ(Run({"operations", "delete", "a"}), 0);
+  EXPECT_EQ(out_.str(), "deleted operations/a\n");
+  EXPECT_EQ(Run({"operations", "delete", "b", "operations/c,d", "-o", "json"}), 0);
+  EXPECT_EQ(out_.str(), "{}\n");
+  EXPECT_EQ(Run({"operations", "delete", "e", "running", "f"}), 5);
+  EXPECT_EQ(out_.str(), "deleted operations/e\n");
+  EXPECT_THAT(deleted, ::testing::ElementsAre("operations/a", "operations/b", "operations/c",
+                                              "operations/d", "operations/e"));
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <csignal>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -13,6 +15,7 @@ namespace homolog::cli {
 namespace {
 
 using ::testing::_;
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::InvokeWithoutArgs;
 using ::testing::NiceMock;
@@ -57,8 +60,9 @@ TEST_F(BenchLoadTest, CountsSuccessesAndErrorsByKind) {
         return ResourceExhausted("TOO_MANY", "too many");
       }));
   ASSERT_EQ(Run({"--clients", "3", "--duration", "0.2", "--mix", "get=1,neuron=1", "-o", "json"}),
-            0)
-      << err_.str();
+            5);  // RESOURCE_EXHAUSTED
+  EXPECT_THAT(err_.str(), ContainsRegex("homolog: RESOURCE_EXHAUSTED: [0-9]+ of [0-9]+ calls "
+                                        "failed: RESOURCE_EXHAUSTED:TOO_MANY=[0-9]+\n"));
   EXPECT_EQ(connections_, 1 + 3);  // the command's own, and one per client
   const auto json = nlohmann::json::parse(out_.str());
   EXPECT_EQ(json["clients"], 3);
@@ -77,13 +81,35 @@ TEST_F(BenchLoadTest, CountsSuccessesAndErrorsByKind) {
   EXPECT_EQ(all["failed"], neuron["failed"]);
 }
 
-TEST_F(BenchLoadTest, FailsOnlyWhereNothingSucceeded) {
+TEST_F(BenchLoadTest, EndsWithTheCodeOfTheMostFrequentError) {
+  // Four of seven are refused, for two reasons, neither as frequent as a server that is not there.
+  constexpr const char* kReasons[] = {"ONE", "OTHER", "", "", "ONE", "OTHER", ""};
+  size_t calls = 0;
   ON_CALL(*connection_, GetCorrelation(_))
-      .WillByDefault(InvokeWithoutArgs(
-          []() -> absl::StatusOr<v1::Correlation> { return absl::UnavailableError("gone"); }));
-  EXPECT_EQ(Run({"--clients", "1", "--duration", "0.1", "--mix", "get=1"}), 4);
-  EXPECT_THAT(err_.str(), HasSubstr("none succeeded: UNAVAILABLE="));
+      .WillByDefault(InvokeWithoutArgs([&]() -> absl::StatusOr<v1::Correlation> {
+        const std::string reason = kReasons[calls++ % std::size(kReasons)];
+        if (reason.empty()) return absl::UnavailableError("gone");
+        return MakeError(absl::StatusCode::kPermissionDenied, reason, "no");
+      }));
+  EXPECT_EQ(Run({"--clients", "1", "--duration", "0.2", "--mix", "get=1"}), 6);
+  EXPECT_THAT(err_.str(), HasSubstr("homolog: PERMISSION_DENIED: "));
+  EXPECT_THAT(err_.str(), HasSubstr("PERMISSION_DENIED:ONE="));
+  EXPECT_THAT(err_.str(), HasSubstr("UNAVAILABLE="));
   EXPECT_THAT(out_.str(), HasSubstr("UNAVAILABLE"));
+}
+
+TEST_F(BenchLoadTest, ReportsWhatItHasSeenWhenInterrupted) {
+  // Of calls that fail, too: that the load was cut short says more.
+  std::atomic_flag interrupted;
+  ON_CALL(*connection_, GetCorrelation(_))
+      .WillByDefault(InvokeWithoutArgs([&interrupted]() -> absl::StatusOr<v1::Correlation> {
+        if (!interrupted.test_and_set()) std::raise(SIGINT);
+        return absl::UnavailableError("gone");
+      }));
+  EXPECT_EQ(Run({"--clients", "2", "--duration", "600", "--mix", "get=1"}), 130);
+  EXPECT_THAT(out_.str(), HasSubstr("2 clients, "));
+  EXPECT_THAT(out_.str(), HasSubstr("\nget "));
+  EXPECT_EQ(err_.str(), "homolog: CANCELLED: interrupted\n");
 }
 
 TEST_F(BenchLoadTest, SaysErrorsInEveryLineOfCsv) {
@@ -103,6 +129,52 @@ TEST_F(BenchLoadTest, RefusesBadFlagsBeforeAnyCall) {
                                              {"--seed", "-1"}}) {
     EXPECT_EQ(Run(flags), 2) << ::testing::PrintToString(flags);
   }
+}
+
+TEST_F(BenchLoadTest, RefusesFlagsThatTheMixDoesNotUse) {
+  EXPECT_CALL(*connection_, ListCorrelations(_)).Times(0);
+  EXPECT_CALL(*connection_, GetCorrelation(_)).Times(0);
+  const auto refusal = [this](const std::vector<std::string>& flags) {
+    EXPECT_EQ(Run(flags), 2) << ::testing::PrintToString(flags);
+    return err_.str();
+  };
+  EXPECT_THAT(refusal({"--dataset", "d"}), HasSubstr("--dataset is \"d\""));
+  EXPECT_THAT(err_.str(), HasSubstr("give extract or compute a weight in --mix"));
+  EXPECT_THAT(refusal({"--mix", "get=1,compute=0", "--dataset", "d"}), HasSubstr("--dataset is"));
+  EXPECT_THAT(refusal({"--mix", "query=1", "--checkpoints", "a/1,b/1"}),
+              HasSubstr("--checkpoints is \"a/1,b/1\""));
+  EXPECT_THAT(err_.str(), HasSubstr("give extract or compute a weight in --mix"));
+  EXPECT_THAT(refusal({"--mix", "extract=1", "--checkpoints", "a/1,b/1"}),
+              HasSubstr("--checkpoints is \"b/1\""));
+  EXPECT_THAT(err_.str(), HasSubstr("extract runs the first checkpoint alone"));
+  EXPECT_THAT(refusal({"--mix", "list=1,watch=1", "--correlation", "c"}),
+              HasSubstr("--correlation is \"c\""));
+  EXPECT_THAT(err_.str(), HasSubstr("give query, get, neuron, table, extract or compute a weight"));
+  EXPECT_THAT(refusal({"--mix", "compute=1", "--correlation", "c", "--dataset", "d",
+                       "--checkpoints", "a/1,b/1"}),
+              HasSubstr("leave out --dataset or --checkpoints"));
+}
+
+TEST_F(BenchLoadTest, TakesFlagsThatTheMixUses) {
+  // Compute finds its data set in the correlation, and its checkpoints beside it.
+  v1::Operation operation;
+  operation.set_state(v1::OPERATION_STATE_SUCCEEDED);
+  EXPECT_CALL(*connection_, ComputeCorrelations(_))
+      .WillRepeatedly([&operation](const v1::ComputeCorrelationsRequest& request) {
+        EXPECT_EQ(request.reference(), "models/a/checkpoints/1");
+        EXPECT_EQ(request.partners_size(), 1);
+        EXPECT_EQ(request.dataset(), "datasets/c-text");
+        return operation;
+      });
+  v1::Correlation correlation;
+  correlation.set_name("correlations/c");
+  correlation.mutable_reference()->set_name("models/a/checkpoints/1");
+  correlation.set_dataset("datasets/c-text");
+  ON_CALL(*connection_, GetCorrelation(_)).WillByDefault(Return(correlation));
+  EXPECT_EQ(Run({"--clients", "1", "--duration", "0.1", "--mix", "compute=1", "--correlation", "c",
+                 "--checkpoints", "a/1,b/1"}),
+            0)
+      << err_.str();
 }
 
 TEST_F(BenchLoadTest, RefusesAMixThatTheServerHasNothingFor) {

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/flags/reflection.h"
@@ -71,12 +73,47 @@ TEST(ConfigTest, TakesTimesWithTheirUnits) {
   EXPECT_EQ(config->operation_ttl, std::chrono::hours(2));
   EXPECT_EQ(config->store_budget_bytes, int64_t{3} << 30);
   EXPECT_EQ(config->preload, (std::vector<std::string>{"a/1", "b/main"}));
-  ExpectRefused(ReadWith({"--snapshot-interval=10ms", "--operation-ttl=2h"}).status(),
-                "--snapshot-interval", "0");
-  ExpectRefused(ReadWith({"--snapshot-interval=1m", "--operation-ttl=9999h"}).status(),
-                "--operation-ttl", "35996400");
   ExpectRefused(ReadWith({"--operation-ttl=1h", "--store-budget=much", "--preload="}).status(),
                 "--store-budget", "much");
+}
+
+TEST(ConfigTest, TakesTimesUpToTheEndsOfTheirRanges) {
+  const auto shortest = ReadWith({"--snapshot-interval=1s", "--operation-ttl=1000ms"});
+  ASSERT_TRUE(shortest.ok()) << shortest.status();
+  EXPECT_EQ(shortest->snapshot_interval, std::chrono::seconds(1));
+  EXPECT_EQ(shortest->operation_ttl, std::chrono::seconds(1));
+  const auto longest = ReadWith({"--snapshot-interval=24h", "--operation-ttl=8760h"});
+  ASSERT_TRUE(longest.ok()) << longest.status();
+  EXPECT_EQ(longest->snapshot_interval, std::chrono::hours(24));
+  EXPECT_EQ(longest->operation_ttl, std::chrono::hours(8760));
+  // A fraction of an hour has whole seconds.
+  EXPECT_EQ(ReadWith({"--snapshot-interval=1.5h"})->snapshot_interval, std::chrono::minutes(90));
+}
+
+TEST(ConfigTest, RefusesTimesOutOfRangeWithTheRange) {
+  for (const std::string value : {"0", "-1s", "24h1s", "inf", "-inf"}) {
+    const absl::Status status = ReadWith({"--snapshot-interval=" + value}).status();
+    ExpectRefused(status, "--snapshot-interval", "\"" + value + "\"");
+    ExpectRefused(status, "must be 1s to 24h", "whole seconds");
+  }
+  for (const std::string value : {"0", "-1h", "9999h", "inf"}) {
+    const absl::Status status = ReadWith({"--operation-ttl=" + value}).status();
+    ExpectRefused(status, "--operation-ttl", "\"" + value + "\"");
+    ExpectRefused(status, "must be 1s to 8760h", "whole seconds");
+  }
+}
+
+TEST(ConfigTest, RefusesTimesThatAreNoWholeSeconds) {
+  const std::pair<std::string, std::string> given_and_shown[] = {
+      {"0.5s", "500ms"},      {"10ms", "10ms"},         {"1.5s", "1.5s"},
+      {"1m0.25s", "1m0.25s"}, {"59m59.9s", "59m59.9s"}, {"1s1ns", "1.000000001s"}};
+  for (const auto& [given, shown] : given_and_shown) {
+    for (const std::string flag : {"--snapshot-interval", "--operation-ttl"}) {
+      const absl::Status status = ReadWith({flag + "=" + given}).status();
+      ExpectRefused(status, flag, "\"" + shown + "\"");
+      ExpectRefused(status, flag, "whole seconds");
+    }
+  }
 }
 
 TEST(ConfigTest, TakesDashesAndUnderscoresBetweenWordsAndLeavesValuesAlone) {

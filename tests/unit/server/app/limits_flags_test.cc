@@ -3,8 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <cstdlib>
+#include <limits>
 #include <map>
+#include <regex>
+#include <set>
 #include <string>
 
 #include "absl/flags/commandlineflag.h"
@@ -12,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "common/error.h"
+#include "server/app/config.h"
 #include "tests/support/temporary_folder.h"
 
 namespace homolog::app {
@@ -39,6 +44,42 @@ std::string Text(int64_t value) {
   return absl::StrCat(value);
 }
 
+// The ends of the range that the help of a limit's flag says: "..., 1 to 1024.".
+struct Range {
+  int64_t low = 0, high = 0;
+};
+
+Range DocumentedRange(const std::string& limit) {
+  static const std::regex kRange("([0-9]+[KMGT]?i?B?) to ([0-9]+[KMGT]?i?B?)\\.$");
+  const std::string help = Flag(limit)->Help();
+  std::smatch match;
+  if (!std::regex_search(help, match, kRange)) {
+    ADD_FAILURE() << limit << " has no range: " << help;
+    return {};
+  }
+  const auto number = [](const std::string& text) {
+    return text == "0" ? 0 : ParseBytes("", text).value();  // no amount of memory is 0
+  };
+  return {number(match[1]), number(match[2])};
+}
+
+// What ReadLimits says of one limit's flag at `value`.
+absl::StatusOr<Limits> ReadWith(const std::string& limit, int64_t value) {
+  const absl::FlagSaver saver;
+  std::string error;
+  EXPECT_TRUE(Flag(limit)->ParseFrom(absl::StrCat(value), &error)) << limit << error;
+  return ReadLimits();
+}
+
+void ExpectRefused(const std::string& limit, int64_t value) {
+  const absl::Status status = ReadWith(limit, value).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << limit << " " << value << " " << status;
+  EXPECT_EQ(ErrorReason(status), "INVALID_FLAG") << limit;
+  EXPECT_THAT(std::string(status.message()),
+              AllOf(HasSubstr(absl::StrCat("--", FlagOfLimit(limit), " is \"", value, "\"")),
+                    HasSubstr("must be ")));
+}
+
 TEST(LimitsTest, AreAllVisited) {
   EXPECT_EQ(Values(Limits()).size(), sizeof(Limits) / sizeof(int64_t));
 }
@@ -49,13 +90,18 @@ TEST(LimitsFlagsTest, GiveTheDefaultsOfTheStruct) {
   EXPECT_EQ(Values(*limits), Values(Limits()));
 }
 
+TEST(LimitsFlagsTest, HaveAFlagEachOfItsOwn) {
+  std::set<std::string> flags;
+  for (const auto& [name, value] : Values(Limits())) {
+    EXPECT_NE(Flag(name), nullptr) << name;
+    EXPECT_TRUE(flags.insert(FlagOfLimit(name)).second) << name;
+  }
+  EXPECT_EQ(FlagOfLimit("no_such_limit"), "");
+}
+
 TEST(LimitsFlagsTest, SetEachItsOwnLimit) {
   for (const auto& [name, value] : Values(Limits())) {
-    const absl::FlagSaver saver;
-    ASSERT_NE(Flag(name), nullptr) << name;
-    std::string error;
-    ASSERT_TRUE(Flag(name)->ParseFrom(absl::StrCat(value - 1), &error)) << name << error;
-    const auto limits = ReadLimits();
+    const auto limits = ReadWith(name, value - 1);
     ASSERT_TRUE(limits.ok()) << limits.status();
     std::map<std::string, int64_t> expected = Values(Limits());
     --expected[name];
@@ -63,18 +109,29 @@ TEST(LimitsFlagsTest, SetEachItsOwnLimit) {
   }
 }
 
-TEST(LimitsFlagsTest, RefuseWhatIsOutOfRange) {
+TEST(LimitsFlagsTest, TakeWhatTheirHelpSaysToBothEnds) {
   for (const auto& [name, value] : Values(Limits())) {
-    for (const char* text : {"-1", "9000000000000000000"}) {
-      const absl::FlagSaver saver;
-      std::string error;
-      ASSERT_TRUE(Flag(name)->ParseFrom(text, &error)) << name << error;
-      const absl::Status status = ReadLimits().status();
-      EXPECT_EQ(ErrorReason(status), "INVALID_FLAG") << name;
-      EXPECT_THAT(std::string(status.message()),
-                  AllOf(HasSubstr("--" + FlagOfLimit(name)), HasSubstr(text)));
+    const Range range = DocumentedRange(name);
+    EXPECT_GE(value, range.low) << name;
+    EXPECT_LE(value, range.high) << name;
+    for (const int64_t end : {range.low, range.high}) {
+      const auto limits = ReadWith(name, end);
+      ASSERT_TRUE(limits.ok()) << limits.status();
+      EXPECT_EQ(Values(*limits)[name], end) << name;
     }
+    ExpectRefused(name, range.low - 1);
+    ExpectRefused(name, range.high + 1);
   }
+}
+
+TEST(LimitsFlagsTest, RefuseNoneAndLessThanNone) {
+  for (const auto& [name, value] : Values(Limits())) {
+    ExpectRefused(name, -1);
+    ExpectRefused(name, std::numeric_limits<int64_t>::min());
+    // No excluded token ids is a limit; no page, queue or client is none.
+    if (name != "excluded_token_ids") ExpectRefused(name, 0);
+  }
+  EXPECT_EQ(ReadWith("excluded_token_ids", 0)->excluded_token_ids, 0);
 }
 
 TEST(LimitsFlagsTest, StandInTheDocumentWithTheirDefaults) {

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
+#include "server/datasets/tokenizer_folder.h"
 #include "tests/support/temporary_folder.h"
 
 namespace homolog::checkpoints {
@@ -162,11 +163,28 @@ TEST_F(RepositoryTest, NamesAFileThatLeadsOutOfIt) {
   }
 }
 
+TEST_F(RepositoryTest, NamesEveryFileOfATokenizerAboveItThatLeadsOut) {
+  WriteFile(folder_ / "secret", "{}");
+  for (const char* file : datasets::TokenizerFileNames()) {
+    AddCheckpoint("a/1");
+    fs::create_symlink(folder_ / "secret", folder_ / "models/a" / file);
+    const Repository repository = Open();
+    const absl::Status status = repository.CheckFiles(*repository.Folder({"a", "1"}));
+    EXPECT_EQ(ErrorReason(status), "CHECKPOINT_INVALID") << file;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(file));
+    fs::remove_all(folder_ / "models/a");
+  }
+}
+
 TEST_F(RepositoryTest, LeavesFilesAloneThatNobodyReads) {
   AddCheckpoint("a/1");
   WriteFile(folder_ / "secret", "{}");
   fs::create_symlink(folder_ / "secret", folder_ / "models/a/1/README.md");
-  fs::create_symlink(folder_ / "secret", folder_ / "models/a/config.json");
+  // Above a checkpoint a tokenizer is read, and nothing else.
+  for (const char* file : {"config.json", "model.safetensors", "pytorch_model.bin",
+                           "model.safetensors.index.json", "generation_config.json"}) {
+    fs::create_symlink(folder_ / "secret", folder_ / "models/a" / file);
+  }
   const Repository repository = Open();
   EXPECT_TRUE(repository.CheckFiles(*repository.Folder({"a", "1"})).ok());
 }

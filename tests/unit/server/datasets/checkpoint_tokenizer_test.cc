@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
 #include <string>
 
+#include "server/datasets/tokenizer_folder.h"
 #include "tests/support/temporary_folder.h"
 #include "tokenizer_testing.h"
 
@@ -48,6 +50,24 @@ TEST_F(CheckpointTokenizerTest, ReadsTheFileBesideTheWeightsOrOneLevelUp) {
   Write("1/tokenizer.json", "{}");
   ExpectNone(261, {"model/1/tokenizer.json"});
   EXPECT_EQ(OpenCheckpointTokenizer((folder_ / "model/").string(), 261)->kind, "byte-level-bpe");
+}
+
+TEST_F(CheckpointTokenizerTest, ReadsFilesOfKnownNamesAlone) {
+  const auto names = TokenizerFileNames();
+  for (const char* name : names) Write(name, "{}");
+  for (const char* name : {"config.json", "model.safetensors", "special_tokens_map.json"}) {
+    Write(name, "{}");
+  }
+  std::set<std::string> read;
+  const auto open = [&] {
+    const auto folder = OpenTokenizerFolder((folder_ / "model/1").string());
+    ASSERT_TRUE(folder.ok()) << folder.status();
+    for (const auto& [name, file] : folder->files) read.insert(name);
+  };
+  open();
+  std::filesystem::remove(folder_ / "model/tokenizer.json");  // which comes before the others
+  open();
+  EXPECT_EQ(read, std::set<std::string>(names.begin(), names.end()));
 }
 
 TEST_F(CheckpointTokenizerTest, ReadsVocabularyAndMerges) {

@@ -182,6 +182,55 @@ TEST(DeviceWorkerTest, RunsShortTasksInTheMidstOfALongOneThatLetsThem) {
   EXPECT_THAT(order, ::testing::ElementsAre("batch 1", "a", "batch 2", "b", "a", "end"));
 }
 
+TEST(DeviceWorkerTest, LetsShortAndLongTasksTakeTurns) {
+  Gate gate;
+  std::string order;
+  std::promise<void> done;
+  DeviceWorker worker(20, [] {});
+  ASSERT_TRUE(worker.Post("", gate.Task()).ok());
+  gate.WaitUntilEntered();
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(worker.PostShort("a", [&] { order += 's'; }).ok());
+    ASSERT_TRUE(worker.Post("b", [&] { order += 'l'; }).ok());
+  }
+  ASSERT_TRUE(worker.Post("b", [&] { done.set_value(); }).ok());
+  gate.Open();
+  done.get_future().wait();
+  EXPECT_EQ(order, "slslsl");
+}
+
+TEST(DeviceWorkerTest, DropsTheTasksOfANameThatWait) {
+  Gate gate;
+  std::string order;
+  std::promise<void> done;
+  const auto alive = std::make_shared<int>(0);
+  DeviceWorker worker(3, [] {});
+  ASSERT_TRUE(worker.Post("", gate.Task()).ok());
+  gate.WaitUntilEntered();
+  ASSERT_TRUE(worker
+                  .Post(
+                      "a", [&, alive] { order += 'x'; }, "x")
+                  .ok());
+  ASSERT_TRUE(worker
+                  .Post(
+                      "a", [&] { order += 'y'; }, "y")
+                  .ok());
+  ASSERT_TRUE(worker
+                  .Post(
+                      "b", [&] { order += 'x'; }, "x")
+                  .ok());
+  EXPECT_FALSE(worker.Post("a", [] {}).ok());
+  worker.Drop("a", "x");
+  worker.Drop("a", "none");
+  worker.Drop("nobody", "x");
+  EXPECT_EQ(alive.use_count(), 1);
+  EXPECT_EQ(worker.queue_depth(), 2u);
+  ASSERT_TRUE(worker.Post("a", [&] { done.set_value(); }).ok());
+  gate.Open();
+  done.get_future().wait();
+  EXPECT_EQ(order, "yx");
+}
+
 TEST(DeviceWorkerTest, SaysWhenToTryAgainWhereTheQueueIsFull) {
   DeviceWorker worker(1, [] {});
   std::promise<void> go_on;

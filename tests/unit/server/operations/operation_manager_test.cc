@@ -16,117 +16,14 @@
 #include <vector>
 
 #include "common/error.h"
-#include "tests/support/temporary_folder.h"
+#include "operation_manager_testing.h"
 
 namespace homolog::operations {
 namespace {
 
-using ::homolog::testing::TemporaryFolder;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-class OperationManagerTest : public ::testing::Test {
- protected:
-  OperationManagerTest() { Start(/*queue_limit=*/10); }
-  ~OperationManagerTest() override { Stop(); }
-
-  void Start(size_t queue_limit, OperationManager::Options options = {}) {
-    store_ = *store::Store::Open((folder_ / "store").string());
-    worker_ = std::make_unique<DeviceWorker>(queue_limit, [] {});
-    manager_ = std::make_unique<OperationManager>(
-        store_.get(), worker_.get(),
-        [this](const v1::Operation& operation) {
-          const std::lock_guard lock(mutex_);
-          ended_.push_back(operation);
-        },
-        [this](int64_t tokens) { tokens_ += tokens; }, std::move(options));
-  }
-  // As the server does it.
-  void Stop() {
-    manager_->BeginShutdown();
-    worker_->Stop();
-    manager_.reset();
-    worker_.reset();
-    store_.reset();
-  }
-
-  // A job whose result is `result`.
-  Job MakeJob(const std::string& result, decltype(Job::run) run) {
-    return {.kind = "correlation",
-            .result = "correlations/" + result,
-            .results = {},
-            .request = "request of " + result,
-            .run = std::move(run),
-            .hold = nullptr};
-  }
-  Job QuickJob(const std::string& result) {
-    return MakeJob(result,
-                   [](const std::string&, analysis::RunControl&) { return absl::OkStatus(); });
-  }
-  // A job that runs until it is told to stop, as a long analysis does.
-  Job LongJob(const std::string& result) {
-    return MakeJob(result, [this](const std::string&, analysis::RunControl& control) {
-      ++running_;
-      absl::Status status;
-      while (status.ok()) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
-        status = release_ ? absl::OkStatus() : control.Check();
-        if (release_) break;
-      }
-      --running_;
-      return status;
-    });
-  }
-  v1::Operation Submit(Job job) {
-    auto operation = manager_->Submit(std::move(job));
-    EXPECT_TRUE(operation.ok()) << operation.status();
-    return operation.ok() ? *std::move(operation) : v1::Operation();
-  }
-  v1::Operation Wait(const std::string& name) {
-    while (true) {
-      auto operation = manager_->Get(name);
-      if (!operation.ok()) {
-        ADD_FAILURE() << operation.status();
-        return {};
-      }
-      if (HasEnded(*operation)) return *std::move(operation);
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-  }
-  void WaitUntilRunning() {
-    while (running_ == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  // The observer is told last, a moment after the end can be seen.
-  std::vector<v1::Operation> WaitForEnded(size_t count) {
-    while (true) {
-      {
-        const std::lock_guard lock(mutex_);
-        if (ended_.size() >= count) return ended_;
-      }
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-  }
-  static std::string Reason(const v1::Operation& operation) {
-    return ErrorReason(ParseError(operation.error().SerializeAsString()));
-  }
-  std::vector<std::string> ListedNames() {
-    const auto page = manager_->List(100, "");
-    std::vector<std::string> names;
-    for (const v1::Operation& operation : page->operations()) names.push_back(operation.name());
-    return names;
-  }
-
-  TemporaryFolder folder_;
-  std::mutex mutex_;
-  std::vector<v1::Operation> ended_;
-  std::atomic<int64_t> tokens_ = 0;
-  std::atomic<int> running_ = 0;
-  std::atomic<bool> release_ = false;
-  std::unique_ptr<store::Store> store_;
-  std::unique_ptr<DeviceWorker> worker_;
-  std::unique_ptr<OperationManager> manager_;
-};
 
 TEST_F(OperationManagerTest, RunsAJobAndReportsItsProgress) {
   std::promise<void> halfway, go_on;
@@ -228,6 +125,45 @@ TEST_F(OperationManagerTest, CancelsAQueuedOperationAtOnce) {
   EXPECT_EQ(manager_->Get(queued.name())->state(), v1::OPERATION_STATE_CANCELLED);
   EXPECT_FALSE(manager_->Get(queued.name())->has_start_time());
   EXPECT_EQ(WaitForEnded(3).size(), 3u);
+}
+
+TEST_F(OperationManagerTest, ACancelledOperationMakesRoomInTheQueueAtOnce) {
+  Stop();
+  Start(/*queue_limit=*/2);
+  const v1::Operation running = Submit(LongJob("a"));
+  WaitUntilRunning();
+  const v1::Operation queued = Submit(LongJob("b"));
+  Submit(LongJob("c"));
+  EXPECT_EQ(ErrorReason(manager_->Submit(LongJob("d")).status()), "QUEUE_FULL");
+  ASSERT_TRUE(manager_->Cancel(queued.name()).ok());
+  EXPECT_EQ(worker_->queue_depth(), 1u);
+  EXPECT_TRUE(manager_->Submit(LongJob("d")).ok());
+  release_ = true;
+}
+
+TEST_F(OperationManagerTest, CancelsAtOnceWhatGaveTheDeviceToOthers) {
+  std::atomic<bool> yielded = false;
+  const v1::Operation yielding = *manager_->Submit(
+      MakeJob("a",
+              [this, &yielded](const std::string&, analysis::RunControl& control) {
+                ++running_;
+                while (!control.ShouldYield())
+                  std::this_thread::sleep_for(std::chrono::milliseconds(1));
+                --running_;
+                yielded = true;
+                return MakeError(absl::StatusCode::kAborted, analysis::kYielded, "");
+              }),
+      Alice(""));
+  WaitUntilRunning();
+  ASSERT_TRUE(manager_->Submit(LongJob("b"), {"token:bob", ""}).ok());
+  // Bob's runs, and the other one waits again.
+  while (!yielded || worker_->queue_depth() != 1 || running_ != 1)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  const auto cancelled = manager_->Cancel(yielding.name());
+  ASSERT_TRUE(cancelled.ok()) << cancelled.status();
+  EXPECT_EQ(cancelled->state(), v1::OPERATION_STATE_CANCELLED);
+  EXPECT_EQ(worker_->queue_depth(), 0u);
+  release_ = true;
 }
 
 TEST_F(OperationManagerTest, CancelsARunningOperationAtItsNextBatch) {
@@ -404,13 +340,22 @@ TEST_F(OperationManagerTest, CancelsWhatWasResumed) {
 TEST_F(OperationManagerTest, SkipsAStoredOperationThatCannotBeRead) {
   ASSERT_TRUE(store_->PutOperation("damaged", "\xff\xff").ok());
   EXPECT_EQ(ErrorReason(manager_->Get("operations/damaged").status()), "DAMAGED_OPERATION");
-  EXPECT_TRUE(manager_
-                  ->Resume([](std::string_view, const std::string&) -> absl::StatusOr<Job> {
-                    ADD_FAILURE() << "nothing is to be resumed";
-                    return absl::InternalError("");
-                  })
-                  .ok());
+  ResumeNothing();
   EXPECT_EQ(Wait(Submit(QuickJob("a")).name()).state(), v1::OPERATION_STATE_SUCCEEDED);
+}
+
+TEST_F(OperationManagerTest, DeletesAStoredOperationThatCannotBeRead) {
+  const v1::Operation whole = Wait(Submit(QuickJob("a")).name());
+  ASSERT_TRUE(store_->PutOperation("damaged", "\xff\xff").ok());
+  const auto listed = manager_->List(10, "");
+  ASSERT_TRUE(listed.ok()) << listed.status();
+  ASSERT_EQ(listed->operations_size(), 2);
+  EXPECT_EQ(Reason(listed->operations(1)), "DAMAGED_OPERATION");
+  EXPECT_THAT(listed->operations(1).error().message(),
+              HasSubstr("homolog operations delete damaged"));
+  EXPECT_TRUE(manager_->Delete("operations/damaged").ok());
+  EXPECT_EQ(ErrorReason(manager_->Get("operations/damaged").status()), "OPERATION_NOT_FOUND");
+  EXPECT_THAT(ListedNames(), ElementsAre(whole.name()));
 }
 
 TEST_F(OperationManagerTest, RefusesWorkOnceTheWorkerHasStopped) {
@@ -422,18 +367,33 @@ TEST_F(OperationManagerTest, RefusesWorkOnceTheWorkerHasStopped) {
 
 TEST_F(OperationManagerTest, AnswersAStoredResultWithTheOperationThatComputedIt) {
   const v1::Operation computed = Wait(Submit(QuickJob("a")).name());
-  const auto known = manager_->Finished(QuickJob("a"), computed.name());
+  const auto known = manager_->Finished(QuickJob("a"));
   ASSERT_TRUE(known.ok()) << known.status();
   EXPECT_EQ(known->name(), computed.name());
   ASSERT_TRUE(manager_->Delete(computed.name()).ok());
-  for (const std::string& name : {computed.name(), std::string(), std::string("operations/none")}) {
-    const auto made = manager_->Finished(QuickJob("a"), name);
-    ASSERT_TRUE(made.ok()) << made.status();
-    EXPECT_NE(made->name(), computed.name());
-    EXPECT_EQ(made->state(), v1::OPERATION_STATE_SUCCEEDED);
-    EXPECT_EQ(made->result(), "correlations/a");
-    EXPECT_EQ(manager_->Get(made->name())->state(), v1::OPERATION_STATE_SUCCEEDED);
+  const auto made = manager_->Finished(QuickJob("a"));
+  ASSERT_TRUE(made.ok()) << made.status();
+  EXPECT_NE(made->name(), computed.name());
+  EXPECT_EQ(made->state(), v1::OPERATION_STATE_SUCCEEDED);
+  EXPECT_EQ(made->result(), "correlations/a");
+  EXPECT_EQ(manager_->Get(made->name())->state(), v1::OPERATION_STATE_SUCCEEDED);
+}
+
+TEST_F(OperationManagerTest, KeepsOneOperationForAStoredResultHoweverOftenItIsAskedFor) {
+  const std::string name = manager_->Finished(QuickJob("a"))->name();
+  EXPECT_EQ(manager_->Finished(QuickJob("a"))->name(), name);
+  EXPECT_EQ(manager_->Finished(QuickJob("a"), Alice("one"))->name(), name);
+  EXPECT_EQ(manager_->Finished(QuickJob("a"), Alice("two"))->name(), name);
+  Stop();
+  Start(10);
+  ResumeNothing();
+  EXPECT_EQ(manager_->Finished(QuickJob("a"))->name(), name);
+  for (const char* id : {"one", "two"}) {
+    const auto found = manager_->FindRequest(Alice(id), "correlation", "request of a");
+    ASSERT_TRUE(found.ok() && found->has_value()) << found.status();
+    EXPECT_EQ((*found)->name(), name);
   }
+  EXPECT_THAT(ListedNames(), ElementsAre(name));
 }
 
 TEST_F(OperationManagerTest, SeveralResultsAreAnotherQuestionThanTheFirstOfThem) {
@@ -442,17 +402,14 @@ TEST_F(OperationManagerTest, SeveralResultsAreAnotherQuestionThanTheFirstOfThem)
   const v1::Operation one = Wait(Submit(QuickJob("a")).name());
   EXPECT_TRUE(one.results().empty());
   // The operation that computed the first alone does not stand for both.
-  const auto both = manager_->Finished(several, one.name());
+  const auto both = manager_->Finished(several);
   ASSERT_TRUE(both.ok()) << both.status();
   EXPECT_NE(both->name(), one.name());
   EXPECT_THAT(both->results(), ::testing::ElementsAre("correlations/a", "correlations/b"));
   const v1::Operation computed = Wait(Submit(several).name());
   EXPECT_THAT(computed.results(), ::testing::ElementsAre("correlations/a", "correlations/b"));
-  EXPECT_EQ(manager_->Finished(several, computed.name())->name(), computed.name());
+  EXPECT_EQ(manager_->Finished(several)->name(), computed.name());
 }
-
-// The request ids of tests belong to alice.
-Requester Alice(const std::string& request_id) { return {"token:alice", request_id}; }
 
 TEST_F(OperationManagerTest, GivesARetryTheOperationOfItsFirstRequestWhateverBecameOfThat) {
   const Requester requester = Alice("1f0c");
@@ -468,11 +425,7 @@ TEST_F(OperationManagerTest, GivesARetryTheOperationOfItsFirstRequestWhateverBec
   // Also after a restart, until the operation is forgotten.
   Stop();
   Start(10);
-  ASSERT_TRUE(manager_
-                  ->Resume([](std::string_view, const std::string&) -> absl::StatusOr<Job> {
-                    return absl::InternalError("nothing is to be resumed");
-                  })
-                  .ok());
+  ResumeNothing();
   again = manager_->FindRequest(requester, "correlation", "request of a");
   ASSERT_TRUE(again.ok() && again->has_value());
   EXPECT_EQ((*again)->name(), first.name());
@@ -502,6 +455,39 @@ TEST_F(OperationManagerTest, RemembersTheRequestIdsOfAllWhoShareAnOperation) {
   ASSERT_TRUE(found.ok() && found->has_value());
   EXPECT_EQ((*found)->name(), first.name());
   release_ = true;
+}
+
+TEST_F(OperationManagerTest, KnowsEachRequestOfASharedOperationByItsOwnWords) {
+  Job spelled = LongJob("a");
+  spelled.request = "the same request, spelled otherwise";
+  const v1::Operation first = *manager_->Submit(LongJob("a"), Alice("one"));
+  EXPECT_EQ(manager_->Submit(spelled, Alice("two"))->name(), first.name());
+  EXPECT_EQ(ErrorReason(manager_->Submit(spelled, Alice("one")).status()), "REQUEST_ID_REUSED");
+  release_ = true;
+  Wait(first.name());
+  for (int restart = 0; restart < 2; ++restart) {
+    EXPECT_TRUE(manager_->FindRequest(Alice("one"), "correlation", "request of a")->has_value());
+    EXPECT_TRUE(manager_->FindRequest(Alice("two"), "correlation", spelled.request)->has_value());
+    EXPECT_EQ(
+        ErrorReason(manager_->FindRequest(Alice("two"), "correlation", "request of a").status()),
+        "REQUEST_ID_REUSED");
+    Stop();
+    Start(10);
+    ResumeNothing();
+  }
+}
+
+TEST_F(OperationManagerTest, KnowsTheRequestIdsOfRecordsOfAFormerVersion) {
+  storage::v1::OperationRecord record;
+  record.mutable_operation()->set_name("operations/0a");
+  record.mutable_operation()->set_kind("correlation");
+  record.mutable_operation()->set_state(v1::OPERATION_STATE_SUCCEEDED);
+  record.set_request("request of a");
+  record.add_request_ids("token:alice/one");
+  ASSERT_TRUE(store_->PutOperation("0a", record.SerializeAsString()).ok());
+  ResumeNothing();
+  EXPECT_TRUE(manager_->FindRequest(Alice("one"), "correlation", "request of a")->has_value());
+  EXPECT_FALSE(manager_->FindRequest(Alice("one"), "correlation", "another").ok());
 }
 
 TEST_F(OperationManagerTest, RefusesOneClientMoreThanItsShareAndTakesAnothers) {
@@ -677,6 +663,45 @@ TEST_F(OperationManagerTest, LeavesAnOperationAsItIsWhereTheDeviceIsLost) {
       }));
   EXPECT_EQ(lost.get_future().get(), "illegal memory access");
   EXPECT_EQ(manager_->Get(operation.name())->state(), v1::OPERATION_STATE_RUNNING);
+  EXPECT_EQ(ErrorReason(manager_->Submit(QuickJob("b")).status()), "SHUTTING_DOWN");
+}
+
+TEST_F(OperationManagerTest, ListsNoMoreThanAMessageHolds) {
+  for (const char* id : {"1", "2", "3"}) {
+    storage::v1::OperationRecord record;
+    record.mutable_operation()->set_name(std::string("operations/") + id);
+    record.mutable_operation()->set_state(v1::OPERATION_STATE_FAILED);
+    record.mutable_operation()->mutable_error()->set_message(std::string(2 << 20, 'x'));
+    ASSERT_TRUE(store_->PutOperation(id, record.SerializeAsString()).ok());
+  }
+  const auto page = manager_->List(100, "");
+  ASSERT_TRUE(page.ok()) << page.status();
+  ASSERT_EQ(page->operations_size(), 1);
+  EXPECT_EQ(manager_->List(100, page->next_page_token())->operations(0).name(), "operations/2");
+}
+
+TEST_F(OperationManagerTest, WhatIsResumedWaitsAsIfItHadNotBegun) {
+  storage::v1::OperationRecord record;
+  v1::Operation& operation = *record.mutable_operation();
+  operation.set_name("operations/0a");
+  operation.set_kind("correlation");
+  operation.set_result("correlations/b");
+  operation.set_state(v1::OPERATION_STATE_RUNNING);
+  *operation.mutable_start_time() = Now();
+  operation.mutable_progress()->set_done_tokens(100);
+  ASSERT_TRUE(store_->PutOperation("0a", record.SerializeAsString()).ok());
+  Submit(LongJob("a"));
+  WaitUntilRunning();
+  ASSERT_TRUE(manager_
+                  ->Resume([this](std::string_view, const std::string&) {
+                    return absl::StatusOr<Job>(QuickJob("b"));
+                  })
+                  .ok());
+  const v1::Operation waiting = *manager_->Get("operations/0a");
+  EXPECT_EQ(waiting.state(), v1::OPERATION_STATE_QUEUED);
+  EXPECT_FALSE(waiting.has_start_time());
+  EXPECT_FALSE(waiting.has_progress());
+  release_ = true;
 }
 
 }  // namespace

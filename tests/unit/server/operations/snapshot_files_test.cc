@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "server/operations/snapshot_archive.h"
 #include "tests/support/temporary_folder.h"
 
 namespace homolog::operations {
@@ -116,6 +117,25 @@ TEST_F(SnapshotFilesTest, AreNotReadWhereTheyWereCutShort) {
   EXPECT_EQ(Load(files), -1);
 }
 
+TEST_F(SnapshotFilesTest, AreCountedBeforeTheyAreWritten) {
+  std::string bytes;
+  SnapshotWriter writer([&](std::string_view part) { bytes += part; });
+  SnapshotCounter counter;
+  for (analysis::StateArchive* archive :
+       std::initializer_list<analysis::StateArchive*>{&writer, &counter}) {
+    at::Tensor strided = at::ones({3, 4}, at::kDouble).slice(1, 0, 4, 2), undefined;
+    int64_t number = 1;
+    std::vector<float> values = {1, 2};
+    std::string text = "text";
+    archive->Part(strided, at::kCPU);
+    archive->Part(undefined, at::kCPU);
+    archive->Part(number);
+    archive->Part(values);
+    archive->Part(text);
+  }
+  EXPECT_EQ(counter.bytes(), bytes.size());
+}
+
 TEST_F(SnapshotFilesTest, OfAnotherStateAreAnError) {
   SnapshotFiles files(Settings(), kOperation);
   files.Save("key", [](analysis::StateArchive& archive) {
@@ -125,13 +145,10 @@ TEST_F(SnapshotFilesTest, OfAnotherStateAreAnError) {
   EXPECT_THROW(Load(files), std::runtime_error);
 }
 
-TEST_F(SnapshotFilesTest, AreForgottenByKeyByOperationAndAtTheStart) {
+TEST_F(SnapshotFilesTest, AreForgottenByOperationAndAtTheStart) {
   SnapshotFiles files(Settings(), kOperation), others(Settings(), "operations/0002");
   Save(files, 1);
   Save(others, 2);
-  files.Forget("key");
-  EXPECT_EQ(Load(files), -1);
-  Save(files, 3);
   DeleteSnapshots(Settings(), kOperation);
   EXPECT_EQ(Load(files), -1);
   Save(files, 4);
