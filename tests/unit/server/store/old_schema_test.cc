@@ -13,11 +13,21 @@ namespace homolog::store {
 namespace {
 
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 constexpr char kKind[] = "correlations";
 
-class OldSchemaTest : public StoreTestBase {};
+class OldSchemaTest : public StoreTestBase {
+ protected:
+  // A copy of a store that a server of that time wrote.
+  void OpenGolden(const std::string& name) {
+    Close();
+    std::filesystem::remove_all(path_);
+    std::filesystem::copy(std::string(std::getenv("HOMOLOG_TEST_DATA")) + "/golden/" + name, path_);
+    Reopen();
+  }
+};
 
 TEST_F(OldSchemaTest, ReadsWhatTheFirstSchemaWroteAndRaisesIt) {
   const std::string large(3 << 20, 'x');
@@ -54,11 +64,7 @@ TEST_F(OldSchemaTest, ReadsThePiecesOfTheSecondSchema) {
 
 // Written by version 0.1.0 with schema 2: two models of 2 layers, steps 10 and 20, a study of them.
 TEST_F(OldSchemaTest, ReadsAWholeStoreOfTheSecondSchema) {
-  Close();
-  std::filesystem::remove_all(path_);
-  std::filesystem::copy(std::string(std::getenv("HOMOLOG_TEST_DATA")) + "/golden/store_schema_2",
-                        path_);
-  Reopen();
+  OpenGolden("store_schema_2");
   EXPECT_THAT(ValueOf(store_->ListResults(kKind, 1000, "")).records, SizeIs(8));
   EXPECT_THAT(ValueOf(store_->ListResults("ablations", 1000, "")).records, SizeIs(40));
   EXPECT_THAT(ValueOf(store_->ListResults("studies", 1000, "")).records, SizeIs(1));
@@ -68,6 +74,24 @@ TEST_F(OldSchemaTest, ReadsAWholeStoreOfTheSecondSchema) {
   EXPECT_GT(page.checked_bytes, 500'000);
   EXPECT_THAT(page.damaged, IsEmpty());
   EXPECT_EQ(ValueOf(store_->Stats()).results.at(kKind).count, 8);
+}
+
+// Written by version 0.1.0 with schema 3, and compacted: two models of one layer, a correlation, an
+// ablation.
+TEST_F(OldSchemaTest, ReadsAWholeStoreOfTheThirdSchema) {
+  OpenGolden("store_schema_3");
+  const Page correlations = ValueOf(store_->ListResults(kKind, 1000, ""));
+  ASSERT_THAT(correlations.records, SizeIs(1));
+  EXPECT_THAT(ValueOf(store_->GetResult(kKind, correlations.records[0].id)), Not(IsEmpty()));
+  EXPECT_THAT(ValueOf(store_->GetBlob(kKind, correlations.records[0].id, "0.max_corr")),
+              SizeIs(64 * sizeof(float)));
+  EXPECT_THAT(ValueOf(store_->ListResults("ablations", 1000, "")).records, SizeIs(1));
+  EXPECT_THAT(ValueOf(store_->ListOperations(1000, "")).records, SizeIs(2));
+  EXPECT_THAT(ValueOf(store_->ListDatasets(1000, "")).records, SizeIs(1));
+  EXPECT_THAT(ValueOf(store_->ReadTokens("text", 0, 3200)), SizeIs(3200));
+  const VerifiedPage page = ValueOf(store_->Verify(""));
+  EXPECT_GT(page.checked_bytes, 100'000);
+  EXPECT_THAT(page.damaged, IsEmpty());
 }
 
 }  // namespace
