@@ -6,13 +6,23 @@
 #include <thread>
 
 namespace homolog::app {
+namespace {
+
+constexpr std::chrono::seconds kTimeToLog{1};
+
+}  // namespace
 
 void ExitAfter(std::chrono::seconds timeout, int exit_code) {
   std::thread([timeout, exit_code] {
     std::this_thread::sleep_for(timeout);
-    LOG(ERROR) << "not drained within --drain-timeout of " << timeout.count()
-               << " s: ends now, with exit code " << exit_code
-               << "; running operations go on from their last snapshots";
+    // On another thread: whoever reads the log may be what is stuck.
+    std::thread([timeout, exit_code] {
+      LOG(ERROR) << "not drained within --drain-timeout of " << timeout.count()
+                 << " s: ends now, with exit code " << exit_code
+                 << "; running operations go on from their last snapshots";
+      _exit(exit_code);
+    }).detach();
+    std::this_thread::sleep_for(kTimeToLog);
     _exit(exit_code);
   }).detach();
 }

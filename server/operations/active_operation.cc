@@ -105,14 +105,19 @@ absl::Status ActiveOperation::Save() {
   return end_saved_ ? absl::OkStatus() : shared_.save(record());
 }
 
-absl::Status ActiveOperation::SaveEnd(OperationRecord& ended) {
-  const std::lock_guard lock(save_mutex_);
-  const OperationRecord now = record();
-  *ended.mutable_request_ids() = now.request_ids();
-  *ended.mutable_request_digests() = now.request_digests();
-  absl::Status status = shared_.save(ended);
-  end_saved_ = status.ok();
-  return status;
+absl::StatusOr<bool> ActiveOperation::SaveEnd() {
+  const std::lock_guard save_lock(save_mutex_);
+  if (end_saved_) return false;
+  OperationRecord ended;
+  {
+    const std::lock_guard lock(mutex_);
+    *end_->mutable_request_ids() = record_.request_ids();
+    *end_->mutable_request_digests() = record_.request_digests();
+    ended = *end_;
+  }
+  HOMOLOG_RETURN_IF_ERROR(shared_.save(ended));
+  end_saved_ = true;
+  return true;
 }
 
 OperationRecord ActiveOperation::record() const {
@@ -144,7 +149,7 @@ absl::StatusOr<bool> ActiveOperation::AddRequest(const std::string& key,
 
 bool ActiveOperation::Begin() {
   const std::lock_guard lock(mutex_);
-  if (ending_) return false;
+  if (end_) return false;
   paused_ = false;
   v1::Operation& operation = *record_.mutable_operation();
   operation.set_state(v1::OPERATION_STATE_RUNNING);
@@ -166,14 +171,12 @@ void ActiveOperation::Pause() {
   record_.set_attempts(0);
 }
 
-std::optional<OperationRecord> ActiveOperation::End(const absl::Status& status,
-                                                    bool only_if_waiting) {
+bool ActiveOperation::End(const absl::Status& status, bool only_if_waiting) {
   const std::lock_guard lock(mutex_);
   const bool waits = paused_ || record_.operation().state() == v1::OPERATION_STATE_QUEUED;
-  if (ending_ || (only_if_waiting && !waits)) return std::nullopt;
-  ending_ = true;
-  OperationRecord ended = record_;
-  v1::Operation& operation = *ended.mutable_operation();
+  if (end_ || (only_if_waiting && !waits)) return false;
+  end_ = record_;
+  v1::Operation& operation = *end_->mutable_operation();
   operation.set_state(status.ok()                 ? v1::OPERATION_STATE_SUCCEEDED
                       : absl::IsCancelled(status) ? v1::OPERATION_STATE_CANCELLED
                                                   : v1::OPERATION_STATE_FAILED);
@@ -184,12 +187,23 @@ std::optional<OperationRecord> ActiveOperation::End(const absl::Status& status,
     operation.mutable_error()->ParseFromString(SerializeError(status));
   }
   *operation.mutable_end_time() = Now();
-  return ended;
+  return true;
 }
 
-void ActiveOperation::Show(OperationRecord ended) {
+bool ActiveOperation::ending() const {
   const std::lock_guard lock(mutex_);
-  record_ = std::move(ended);
+  return end_.has_value();
+}
+
+void ActiveOperation::Show() {
+  const std::lock_guard lock(mutex_);
+  record_ = *end_;
+}
+
+std::chrono::seconds ActiveOperation::NextPostponement() {
+  constexpr int kMostDoublings = 9;  // some ten minutes
+  const std::lock_guard lock(mutex_);
+  return std::chrono::seconds(1 << std::min(postponements_++, kMostDoublings));
 }
 
 // By the rate since the first tokens: what came before them (loading) does not come again.

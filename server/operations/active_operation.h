@@ -71,15 +71,21 @@ class ActiveOperation : public analysis::RunControl {
   // It gave the device to others, or to a shutdown, or waits for the store: it did not fail, and
   // does not end the server.
   void Pause();
-  // The record with its end, to be stored and then shown; nothing where something else ends it
+  // Gives it the end that SaveEnd stores and Show shows; false where something else ends it
   // already. One that waits can be ended by Cancel while the worker is about to begin it: the first
   // wins.
-  std::optional<storage::v1::OperationRecord> End(const absl::Status& status, bool only_if_waiting);
-  void Show(storage::v1::OperationRecord ended);
+  bool End(const absl::Status& status, bool only_if_waiting);
+  // Whether it has an end, which may not be stored yet.
+  bool ending() const;
   // Stores the record as it stands; does nothing once its end is stored.
   absl::Status Save();
-  // Stores its end, with the requests that came meanwhile, which it adds to `ended`.
-  absl::Status SaveEnd(storage::v1::OperationRecord& ended);
+  // After End: stores it, with the requests that came meanwhile. Before that nobody may see it: a
+  // process that dies now would take it back. False where somebody else has stored it.
+  absl::StatusOr<bool> SaveEnd();
+  // After SaveEnd: from now on record() has its end.
+  void Show();
+  // How long it waits, the next time that it waits for the store: longer each time.
+  std::chrono::seconds NextPostponement();
 
  private:
   void EstimateRest(v1::OperationProgress& progress);
@@ -88,7 +94,9 @@ class ActiveOperation : public analysis::RunControl {
   std::atomic<bool> cancelled_ = false;
   mutable std::mutex mutex_;
   storage::v1::OperationRecord record_;
-  bool ending_ = false, begun_ = false, paused_ = false;
+  std::optional<storage::v1::OperationRecord> end_;
+  bool begun_ = false, paused_ = false;
+  int postponements_ = 0;
   std::mutex save_mutex_;  // of two who save at once, neither overwrites its end
   bool end_saved_ = false;
   int64_t tokens_before_ = 0;  // done before it gave the device to others

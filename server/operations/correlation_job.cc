@@ -87,15 +87,26 @@ absl::Status RecordStored(store::Store& store, const CorrelationInputs& inputs,
   return absl::OkStatus();
 }
 
-absl::Status Store(store::Store& store, const Computation& computation, size_t reference,
+// Where the disk has no space for it, the snapshots of its own computation make some.
+absl::Status PutOrMakeRoom(const AnalysisContext& context, const std::string& operation,
+                           const std::string& id, const std::string& manifest,
+                           const std::vector<store::Blob>& columns) {
+  absl::Status stored = context.store->PutResult(kCorrelations, id, manifest, columns);
+  if (ErrorReason(stored) != "STORE_FULL") return stored;
+  DeleteSnapshots(context.snapshots, operation);
+  return context.store->PutResult(kCorrelations, id, manifest, columns);
+}
+
+absl::Status Store(const AnalysisContext& context, const Computation& computation, size_t reference,
                    analysis::CorrelationResult result) {
   const CorrelationInputs& inputs = computation.inputs;
   const std::string manifest =
       CorrelationManifest(computation, reference, result).SerializeAsString();
   const std::vector<store::Blob> columns = results::EncodeColumns(result);
   result = {};  // hundreds of megabytes, in the columns now
-  HOMOLOG_RETURN_IF_ERROR(store.PutResult(kCorrelations, inputs.ids[reference], manifest, columns));
-  return results::RecordPairs(store, inputs.ids[reference], PairIds(inputs, reference));
+  HOMOLOG_RETURN_IF_ERROR(
+      PutOrMakeRoom(context, computation.operation, inputs.ids[reference], manifest, columns));
+  return results::RecordPairs(*context.store, inputs.ids[reference], PairIds(inputs, reference));
 }
 
 }  // namespace
@@ -121,8 +132,7 @@ absl::Status RunCorrelation(const AnalysisContext& context, const CorrelationInp
     HOMOLOG_ASSIGN_OR_RETURN(
         analysis::CorrelationResult result,
         AssembleResult(*context.store, gaps, missing, inputs.checkpoints.size(), set.results));
-    HOMOLOG_RETURN_IF_ERROR(
-        Store(*context.store, computation, missing.reference, std::move(result)));
+    HOMOLOG_RETURN_IF_ERROR(Store(context, computation, missing.reference, std::move(result)));
   }
   DeleteSnapshots(context.snapshots, operation);
   return absl::OkStatus();

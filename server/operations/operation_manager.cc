@@ -106,9 +106,14 @@ OperationManager::Counts OperationManager::counts() const {
 
 absl::StatusOr<std::optional<v1::Operation>> OperationManager::FindRequest(
     const Requester& requester, const std::string& kind, const std::string& request) const {
+  const std::lock_guard lock(mutex_);
+  return FindRequestLocked(requester, kind, request);
+}
+
+absl::StatusOr<std::optional<v1::Operation>> OperationManager::FindRequestLocked(
+    const Requester& requester, const std::string& kind, const std::string& request) const {
   if (requester.request_id.empty()) return std::optional<v1::Operation>();
   HOMOLOG_RETURN_IF_ERROR(CheckRequestId(requester.request_id));
-  const std::lock_guard lock(mutex_);
   const RequestIds::Entry* const known = request_ids_.Find(requester);
   if (known == nullptr) return std::optional<v1::Operation>();
   if (known->digest != DigestOfRequest(kind, request)) {
@@ -159,8 +164,7 @@ absl::StatusOr<bool> OperationManager::AddRequestLocked(ActiveOperation& active,
 absl::Status OperationManager::CheckClientLocked(const std::string& client) const {
   size_t own = 0;
   for (const auto& [name, active] : active_) {
-    const v1::Operation operation = active->operation();
-    own += operation.client() == client && !HasEnded(operation) ? 1 : 0;
+    own += active->client() == client && !active->ending() ? 1 : 0;
   }
   if (own < options_.operations_per_client) return absl::OkStatus();
   return WithRetryDelay(
@@ -196,19 +200,26 @@ absl::StatusOr<v1::Operation> OperationManager::Submit(Job job, const Requester&
   }
   // Held to the end: of two equal requests at once, the second finds the first.
   const std::lock_guard lock(mutex_);
+  // Again: of two requests with one id at once, the other one may have come first.
+  HOMOLOG_ASSIGN_OR_RETURN(std::optional<v1::Operation> known,
+                           FindRequestLocked(requester, job.kind, job.request));
+  if (known) return *std::move(known);
   HOMOLOG_ASSIGN_OR_RETURN(std::optional<v1::Operation> joined, JoinLocked(job, requester));
   if (joined) return *std::move(joined);
   HOMOLOG_RETURN_IF_ERROR(CheckClientLocked(requester.client));
   const OperationRecord record = NewRecordLocked(job, requester);
   const auto active = std::make_shared<ActiveOperation>(record, shared_);
-  HOMOLOG_RETURN_IF_ERROR(active->Save());
   const std::string& name = record.operation().name();
+  if (absl::Status saved = active->Save(); !saved.ok()) {
+    refused_.push_back(name);
+    return saved;
+  }
   active_[name] = active;
   absl::Status posted = worker_->Post(requester.client, Task(std::move(job), active), name);
   if (!posted.ok()) {
     active_.erase(name);
-    HOMOLOG_ASSIGN_OR_RETURN(const std::string id, ParseName(kOperations, name));
-    store_->DeleteOperation(id).IgnoreError();  // the refusal matters more
+    refused_.push_back(name);
+    DeleteRefusedLocked();
     return posted;
   }
   request_ids_.Add(record);
@@ -240,7 +251,7 @@ void OperationManager::Run(const Job& job, const std::shared_ptr<ActiveOperation
     options_.on_device_lost(status);
     return;
   }
-  if (CameOfTheStore(status) && !active->cancelled()) {
+  if (CameOfTheStore(status)) {
     Postpone({job, active}, status);
     return;
   }
@@ -255,13 +266,21 @@ void OperationManager::Requeue(const Unended& unended) {
 }
 
 void OperationManager::Postpone(Unended unended, const absl::Status& status) {
-  unended.active->OnStage("waiting for the store");
-  unended.active->Pause();
-  int64_t bytes = 0;  // of what it could not write; of what is read only: any
+  const std::shared_ptr<ActiveOperation> active = unended.active;
+  active->OnStage("waiting for the store");
+  active->Pause();
+  int64_t bytes = 0;  // of what it could not write; 0: it did not try
   if (!absl::SimpleAtoi(ErrorValue(status, "bytes"), &bytes)) bytes = 0;
-  if (options_.on_postponed) options_.on_postponed(unended.active->operation(), status);
-  const std::lock_guard lock(mutex_);
-  postponed_.push_back({std::move(unended), bytes});
+  if (options_.on_postponed) options_.on_postponed(active->operation(), status);
+  {
+    const std::lock_guard lock(mutex_);
+    postponed_.push_back(
+        {std::move(unended), bytes, std::chrono::steady_clock::now() + active->NextPostponement()});
+  }
+  // Cancelled meanwhile: whoever did that may have found it neither running nor waiting.
+  if (!active->cancelled()) return;
+  Unqueue(active->operation());
+  End(active, active->Interruption());
 }
 
 void OperationManager::Maintain() {
@@ -269,24 +288,39 @@ void OperationManager::Maintain() {
   std::vector<v1::Operation> ended;
   {
     const std::lock_guard lock(mutex_);
+    const auto now = std::chrono::steady_clock::now();
     std::erase_if(postponed_, [&](Postponed& postponed) {
-      const bool goes_on = store_->CheckWrites(postponed.bytes).ok();
+      const bool goes_on = now >= postponed.not_before && store_->CheckWrites(postponed.bytes).ok();
       if (goes_on) going_on.push_back(std::move(postponed.unended));
       return goes_on;
     });
+    DeleteRefusedLocked();
     ended = SaveEndsLocked();
   }
   for (const Unended& unended : going_on) Requeue(unended);
   for (const v1::Operation& operation : ended) on_end_(operation);
 }
 
+// Operations that nobody was promised. A write that failed may have been read back from the log
+// when the store was opened anew.
+void OperationManager::DeleteRefusedLocked() {
+  if (!store_->CheckWrites(0).ok()) return;
+  std::erase_if(refused_, [&](const std::string& name) {
+    const absl::StatusOr<std::string> id = ParseName(kOperations, name);
+    if (!id.ok()) return true;
+    const absl::Status deleted = store_->DeleteOperation(*id);
+    return deleted.ok() || absl::IsNotFound(deleted);
+  });
+}
+
 // Of those whose end the store did not take when they ended.
 std::vector<v1::Operation> OperationManager::SaveEndsLocked() {
   std::vector<v1::Operation> saved;
-  if (!store_->CheckWrites(0).ok()) return saved;
   std::erase_if(active_, [&](const auto& entry) {
-    OperationRecord record = entry.second->record();
-    if (!HasEnded(record.operation()) || !entry.second->SaveEnd(record).ok()) return false;
+    ActiveOperation& active = *entry.second;
+    if (!active.ending() || !active.SaveEnd().value_or(false)) return false;
+    active.Show();
+    const OperationRecord record = active.record();
     IndexLocked(record);
     saved.push_back(record.operation());
     return true;
@@ -296,24 +330,25 @@ std::vector<v1::Operation> OperationManager::SaveEndsLocked() {
 
 void OperationManager::End(const std::shared_ptr<ActiveOperation>& active,
                            const absl::Status& status) {
-  if (auto ended = active->End(status, /*only_if_waiting=*/false)) {
-    Retire(active, *std::move(ended)).IgnoreError();
-  }
+  if (active->End(status, /*only_if_waiting=*/false)) Retire(active).IgnoreError();
 }
 
-absl::Status OperationManager::Retire(const std::shared_ptr<ActiveOperation>& active,
-                                      OperationRecord ended) {
-  // First the disk: who sees that it has ended may delete it, and then it must stay deleted.
-  const absl::Status saved = active->SaveEnd(ended);
-  const v1::Operation operation = ended.operation();
+absl::Status OperationManager::Retire(const std::shared_ptr<ActiveOperation>& active) {
+  // First the disk: who sees that it has ended may delete it, and then it must stay deleted; and
+  // what was seen must not change. Where the disk does not take it: later, in Maintain.
+  const absl::StatusOr<bool> saved = active->SaveEnd();
+  if (!saved.ok()) {
+    active->OnStage("waiting for the store");
+    return saved.status();
+  }
   {
     const std::lock_guard lock(mutex_);
-    active->Show(ended);
-    if (!saved.ok()) return saved;  // only this process knows that it has ended, until Maintain
-    active_.erase(operation.name());
-    IndexLocked(ended);
+    if (!*saved) return absl::OkStatus();  // Maintain did all this, with the lock held
+    active->Show();
+    active_.erase(active->operation().name());
+    IndexLocked(active->record());
   }
-  on_end_(operation);
+  on_end_(active->operation());
   return absl::OkStatus();
 }
 
@@ -329,7 +364,8 @@ absl::StatusOr<v1::Operation> OperationManager::Finished(const Job& job,
                                                          const Requester& requester) {
   const std::lock_guard lock(mutex_);
   OperationRecord record = FindSucceededLocked(job);
-  if (record.operation().name().empty()) {
+  const bool is_new = record.operation().name().empty();
+  if (is_new) {
     record = NewRecordLocked(job, requester);
     v1::Operation& operation = *record.mutable_operation();
     operation.set_state(v1::OPERATION_STATE_SUCCEEDED);
@@ -342,8 +378,10 @@ absl::StatusOr<v1::Operation> OperationManager::Finished(const Job& job,
     if (!is_kept) return record.operation();
     AddRequestTo(record, RequestKey(requester), DigestOfRequest(job.kind, job.request));
   }
-  HOMOLOG_RETURN_IF_ERROR(SaveRecord(*store_, record));
-  IndexLocked(record);
+  const absl::Status saved = SaveRecord(*store_, record);
+  // What is there can be read while nothing can be written.
+  if (!saved.ok() && (is_new || !CameOfTheStore(saved))) return saved;
+  if (saved.ok()) IndexLocked(record);
   return record.operation();
 }
 
@@ -408,9 +446,9 @@ absl::StatusOr<v1::Operation> OperationManager::Cancel(const std::string& name) 
   if (!active) return Get(name);
   active->Cancel();
   // One that waits ends at once; a running one at its next batch.
-  if (auto ended = active->End(active->Interruption(), /*only_if_waiting=*/true)) {
-    Unqueue(ended->operation());
-    HOMOLOG_RETURN_IF_ERROR(Retire(active, *std::move(ended)));
+  if (active->End(active->Interruption(), /*only_if_waiting=*/true)) {
+    Unqueue(active->operation());
+    HOMOLOG_RETURN_IF_ERROR(Retire(active));
     return active->operation();
   }
   HOMOLOG_RETURN_IF_ERROR(active->Save());  // acknowledged, it holds after a restart, too

@@ -109,6 +109,7 @@ class OperationManager {
   struct Postponed {
     Unended unended;
     int64_t bytes = 0;
+    std::chrono::steady_clock::time_point not_before;
   };
 
   DeviceWorker::Task Task(Job job, std::shared_ptr<ActiveOperation> active);
@@ -121,15 +122,19 @@ class OperationManager {
   // The status with which a resumed operation must end at once; OK where it can go on.
   absl::Status CheckResumed(const storage::v1::OperationRecord& record,
                             const absl::StatusOr<Job>& job) const;
-  // Stores `ended`, shows it and tells the observer; the error of the store.
-  absl::Status Retire(const std::shared_ptr<ActiveOperation>& active,
-                      storage::v1::OperationRecord ended);
+  // After ActiveOperation::End: stores that, shows it and tells the observer; the error of the
+  // store.
+  absl::Status Retire(const std::shared_ptr<ActiveOperation>& active);
   std::shared_ptr<ActiveOperation> FindActive(const std::string& name) const;
   // With mutex_ held:
   absl::StatusOr<storage::v1::OperationRecord> RecordLocked(const std::string& name) const;
   storage::v1::OperationRecord FindSucceededLocked(const Job& job) const;
   void IndexLocked(const storage::v1::OperationRecord& record);
+  absl::StatusOr<std::optional<v1::Operation>> FindRequestLocked(const Requester& requester,
+                                                                 const std::string& kind,
+                                                                 const std::string& request) const;
   std::vector<v1::Operation> SaveEndsLocked();
+  void DeleteRefusedLocked();
   absl::StatusOr<bool> AddRequestLocked(ActiveOperation& active, const Job& job,
                                         const Requester& requester);
   absl::StatusOr<std::optional<v1::Operation>> JoinLocked(const Job& job,
@@ -147,6 +152,8 @@ class OperationManager {
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<ActiveOperation>> active_;  // by operation name
   std::vector<Postponed> postponed_;
+  std::vector<std::string>
+      refused_;  // names of operations whose records may be stored all the same
   RequestIds request_ids_;
   std::map<std::string, std::string> succeeded_;  // ResultsKey: name of the operation
   int64_t last_id_ = 0;

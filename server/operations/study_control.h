@@ -53,6 +53,11 @@ class StudyControl : public analysis::RunControl {
     part_ = tokens;
     Announce();
   }
+  void OnResumedTokens(int64_t tokens) override {
+    done_ += tokens;
+    study_.OnResumedTokens(tokens);
+  }
+  void OnLastingProgress() override { study_.OnLastingProgress(); }
   void OnTokens(int64_t tokens) override {
     done_ += tokens;
     tokens_ += tokens;

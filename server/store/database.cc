@@ -168,7 +168,7 @@ absl::Status Store::Database::Write(rocksdb::WriteBatch& batch, Durability durab
   const rocksdb::Status status = db_->Write(options, &batch);
   if (status.ok()) return absl::OkStatus();
   gate_.Close(status.ToString());
-  return ReadOnlyError(status.ToString());
+  return ReadOnlyError(status.ToString(), batch.GetDataSize());
 }
 
 absl::Status Store::Database::CheckWrites(uint64_t bytes) const {

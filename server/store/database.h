@@ -130,6 +130,7 @@ class Store::Database {
 
  private:
   Database(std::string path, const StoreOptions& options);
+  absl::Status LockFolder();
   absl::Status OpenExistingFamilies();
   absl::Status CheckSchemaVersion() const;  // also OK for a store without one: it is new
   absl::Status CreateMissingFamilies();
@@ -143,7 +144,8 @@ class Store::Database {
   absl::Status ProbeWrites() const;
   absl::Status CheckSpaceToOpen() const;
   absl::Status CheckSpaceFor(uint64_t bytes) const;
-  absl::Status ReadOnlyError(const std::string& reason) const;
+  // bytes: of the write that failed; 0 of one that was not tried.
+  absl::Status ReadOnlyError(const std::string& reason, uint64_t bytes = 0) const;
   absl::Status CheckOpen() const;
   rocksdb::ColumnFamilyHandle* handle(Family family) const;
   std::unique_ptr<rocksdb::Iterator> NewIterator(Family family) const;
@@ -151,6 +153,7 @@ class Store::Database {
 
   const std::string path_;
   rocksdb::Env* const env_;
+  rocksdb::FileLock* lock_ = nullptr;  // of our own: RocksDB's is given up while it is opened anew
   WriteGate gate_;
   const rocksdb::DBOptions database_options_;
   const rocksdb::ColumnFamilyOptions family_options_;  // one block cache for all

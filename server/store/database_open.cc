@@ -107,6 +107,7 @@ absl::StatusOr<std::unique_ptr<Store::Database>> Store::Database::Open(
   std::filesystem::create_directories(path, error);
   std::unique_ptr<Database> database(new Database(path, options));
   if (error) return database->Error(rocksdb::Status::IOError(error.message()));
+  HOMOLOG_RETURN_IF_ERROR(database->LockFolder());
   // The version first: a newer server's store is left as it is.
   HOMOLOG_RETURN_IF_ERROR(database->OpenExistingFamilies());
   HOMOLOG_RETURN_IF_ERROR(database->CheckSchemaVersion());
@@ -118,7 +119,15 @@ absl::StatusOr<std::unique_ptr<Store::Database>> Store::Database::Open(
   return database;
 }
 
-Store::Database::~Database() { CloseHandles(); }
+Store::Database::~Database() {
+  CloseHandles();
+  if (lock_ != nullptr) env_->UnlockFile(lock_).PermitUncheckedError();
+}
+
+absl::Status Store::Database::LockFolder() {
+  const rocksdb::Status locked = env_->LockFile(path_ + "/HOMOLOG_LOCK", &lock_);
+  return locked.ok() ? absl::OkStatus() : Error(locked);
+}
 
 void Store::Database::CloseHandles() {
   if (db_ == nullptr) return;

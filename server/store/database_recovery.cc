@@ -75,12 +75,12 @@ absl::Status Store::Database::Error(const rocksdb::Status& status) const {
   return UnavailableError(path_, status.ToString());
 }
 
-absl::Status Store::Database::ReadOnlyError(const std::string& reason) const {
+absl::Status Store::Database::ReadOnlyError(const std::string& reason, uint64_t bytes) const {
   return MakeError(absl::StatusCode::kUnavailable, "STORE_READ_ONLY",
                    absl::StrCat("the store ", Quoted(path_), " takes no writes now: ", reason,
                                 "; what is stored can be read, and writes go on by themselves once "
                                 "the folder takes them again"),
-                   {{"path", path_}});
+                   {{"path", path_}, {"bytes", absl::StrCat(bytes)}});
 }
 
 // A folder that was unmounted or deleted takes writes into files that nobody will find again.
@@ -127,8 +127,8 @@ absl::Status Store::Database::CheckSpaceFor(uint64_t bytes) const {
       absl::StrCat("the disk of the store ", Quoted(path_), " has ", MiB(free_bytes),
                    " MiB left, too little for ", MiB(bytes) + 1, " MiB beside the ",
                    MiB(kSpareBytes),
-                   " MiB that stay free; make room on it, delete "
-                   "data sets or results, or lower --store-budget"),
+                   " MiB that stay free; make room on it, or delete data sets or lower "
+                   "--store-budget and then homolog store compact"),
       {{"path", path_}, {"bytes", absl::StrCat(bytes)}, {"free_bytes", absl::StrCat(free_bytes)}});
 }
 

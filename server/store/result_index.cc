@@ -41,10 +41,17 @@ void ResultIndex::Put(const std::string& key, int64_t bytes) {
   Use(key, entry);
 }
 
-void ResultIndex::Touch(const std::string& key) {
+bool ResultIndex::Touch(const std::string& key) {
   const std::lock_guard lock(mutex_);
   const auto found = entries_.find(key);
-  if (found != entries_.end()) Use(key, found->second);
+  if (found == entries_.end()) return false;
+  Use(key, found->second);
+  return true;
+}
+
+bool ResultIndex::Has(const std::string& key) const {
+  const std::lock_guard lock(mutex_);
+  return entries_.count(key) > 0;
 }
 
 void ResultIndex::Remove(const std::string& key) {

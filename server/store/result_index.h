@@ -31,7 +31,9 @@ class ResultIndex {
   void Load(const std::string& key, int64_t bytes, int64_t used_seconds);
   // A result that was written now, perhaps in place of another.
   void Put(const std::string& key, int64_t bytes);
-  void Touch(const std::string& key);
+  // False where it does not know the result.
+  bool Touch(const std::string& key);
+  bool Has(const std::string& key) const;
   void Remove(const std::string& key);
 
   // What is used from now on until EndHold is not evicted. Returns the hold's number.

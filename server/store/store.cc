@@ -123,16 +123,26 @@ absl::Status Store::PutResult(std::string_view kind, std::string_view id, std::s
 }
 
 absl::StatusOr<std::string> Store::GetResult(std::string_view kind, std::string_view id) const {
+  absl::StatusOr<std::string> manifest = ReadManifest(kind, id);
+  if (!manifest.ok() && absl::IsDataLoss(manifest.status())) {
+    return Examine(kind, id, manifest.status());
+  }
+  if (!manifest.ok() || index_->Touch(ResultKey(kind, id))) return manifest;
+  // It is being evicted: it must not be taken for one that a hold keeps from now on.
+  const std::lock_guard lock(results_mutex_);
+  return ReadManifest(kind, id);
+}
+
+absl::StatusOr<std::string> Store::ReadManifest(std::string_view kind, std::string_view id) const {
   const std::string key = ResultKey(kind, id);
   std::optional<std::string> manifest;
-  absl::StatusOr<bool> found = database_->Read(Family::kResults, key, [&](std::string_view bytes) {
-    const std::optional<ManifestRecord> record = ManifestRecord::Parse(key, bytes);
-    if (record) manifest = std::string(record->manifest);
-  });
-  if (found.ok() && *found && !manifest) found = DataLoss(kBlobDamaged, "its manifest is damaged");
-  if (!found.ok()) return Examine(kind, id, found.status());
-  if (!*found) return ResultNotFound(kind, id);
-  index_->Touch(key);
+  HOMOLOG_ASSIGN_OR_RETURN(
+      const bool found, database_->Read(Family::kResults, key, [&](std::string_view bytes) {
+        const std::optional<ManifestRecord> record = ManifestRecord::Parse(key, bytes);
+        if (record) manifest = std::string(record->manifest);
+      }));
+  if (!found) return ResultNotFound(kind, id);
+  if (!manifest) return DataLoss(kBlobDamaged, "its manifest is damaged");
   return *std::move(manifest);
 }
 

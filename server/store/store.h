@@ -24,7 +24,8 @@
 // id or blob to write that is not a resource id (common/resource_names.h); DATA_LOSS with reason
 // RESULT_DAMAGED for a result that was dropped; RocksDB's own errors as UNAVAILABLE (reason
 // STORE_UNAVAILABLE, or STORE_READ_ONLY of a write) or DATA_LOSS (reason STORE_CORRUPT) with its
-// message.
+// message; RESOURCE_EXHAUSTED (reason STORE_FULL) for a large write beside too little space. A
+// write that gave STORE_READ_ONLY may still be there once the store takes writes again.
 #ifndef HOMOLOG_SERVER_STORE_STORE_H_
 #define HOMOLOG_SERVER_STORE_STORE_H_
 
@@ -221,6 +222,7 @@ class Store {
   // deleted, while somebody read it); the error of the store where it cannot be dropped.
   absl::StatusOr<bool> DropDamaged(const std::string& key) const;
   absl::Status RemoveLocked(const std::string& key) const;
+  absl::StatusOr<std::string> ReadManifest(std::string_view kind, std::string_view id) const;
   void Evict();
   void SaveUsage();
 
@@ -232,6 +234,7 @@ class Store {
   // under the same name, and what begins a hold no eviction under way.
   mutable std::mutex results_mutex_;
   std::chrono::steady_clock::time_point next_usage_;
+  std::atomic<bool> index_may_lack_ = false;
   mutable std::atomic<int64_t> evicted_ = 0, damaged_ = 0;
 };
 

@@ -73,6 +73,7 @@ absl::Status Store::LoadIndex() {
   HOMOLOG_RETURN_IF_ERROR(database_->ForEach(
       Family::kResults, "", "", [&](std::string_view key_view, std::string_view value) {
         const std::string key(key_view);
+        if (index_->Has(key)) return true;
         const std::optional<ManifestRecord> record = ManifestRecord::Parse(key, value);
         if (record && !record->result_bytes) {
           unsized.push_back(key);
@@ -114,11 +115,11 @@ absl::StatusOr<bool> Store::DropDamaged(const std::string& key) const {
   const absl::StatusOr<bool> intact = VerifyResult(*database_, key, bytes);
   if (intact.ok()) return false;
   if (!absl::IsDataLoss(intact.status())) return intact.status();
+  HOMOLOG_RETURN_IF_ERROR(RemoveLocked(key));
   ++damaged_;
   if (options_.observer) {
     options_.observer({StoreEvent::Kind::kDamaged, key, std::string(intact.status().message())});
   }
-  HOMOLOG_RETURN_IF_ERROR(RemoveLocked(key));
   return true;
 }
 
@@ -151,10 +152,15 @@ absl::Status Store::CheckWrites(int64_t bytes) const { return database_->CheckWr
 void Store::Maintain() {
   constexpr std::chrono::minutes kUsageInterval{1};
   database_->TryWrites();
-  if (database_->read_only_reason()) return;
+  if (database_->read_only_reason()) {
+    index_may_lack_ = true;
+    return;
+  }
   database_->DiscardLeftChunks();
   {
     const std::lock_guard lock(results_mutex_);
+    // A write that failed may have been read back from the log when the store was opened anew.
+    if (index_may_lack_) index_may_lack_ = !LoadIndex().ok();
     Evict();  // a hold may have ended, or the budget be smaller than that of a former process
   }
   const auto now = std::chrono::steady_clock::now();

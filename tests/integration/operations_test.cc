@@ -147,7 +147,7 @@ TEST_F(OperationsTest, ARequestIdMakesARetrySafe) {
   ASSERT_TRUE(Cancel(anew.name()).ok());
 }
 
-TEST_F(OperationsTest, ARequestIdHasAnOperationOfItsOwnForAStoredResult) {
+TEST_F(OperationsTest, ARequestIdNamesTheOperationOfAStoredResult) {
   StartServer();
   CreateTextDataset();
   v1::ComputeCorrelationsRequest request;
@@ -158,7 +158,7 @@ TEST_F(OperationsTest, ARequestIdHasAnOperationOfItsOwnForAStoredResult) {
   request.set_request_id("one");
   const v1::Operation first = Submit(request);
   EXPECT_EQ(first.state(), v1::OPERATION_STATE_SUCCEEDED);
-  EXPECT_EQ(first.result(), computed.result());
+  EXPECT_EQ(first.name(), computed.name());
   EXPECT_EQ(Submit(request).name(), first.name());
 }
 

@@ -38,7 +38,7 @@ class SnapshotsTest : public ServerTest {
   }
   // Until the operation has come so far; fails where that takes long, or it has ended by then.
   void WaitForTokens(const std::string& name, int64_t tokens) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(2);
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(10);
     v1::Operation operation = Get(name);
     while (operation.progress().done_tokens() < tokens) {
       ASSERT_LT(std::chrono::steady_clock::now(), deadline) << operation.ShortDebugString();
@@ -90,7 +90,7 @@ TEST_F(SnapshotsTest, ACorrelationGoesOnFromWhereAShutdownMetItWithTheSameResult
   const v1::Operation whole = Submit();
   EXPECT_EQ(Wait(whole.name()).progress().resumed_tokens(), 0);
   EXPECT_EQ(whole.result(), ended.result());
-  EXPECT_EQ(TableOf(whole.result()), resumed);
+  EXPECT_TRUE(TableOf(whole.result()) == resumed);  // megabytes, not to be printed
 }
 
 TEST_F(SnapshotsTest, NothingIsKeptOfWhatWasCancelled) {

@@ -31,7 +31,7 @@ class StallsTest : public ServerTest {
 
 TEST_F(StallsTest, AnUploadWhoseClientSendsNothingGivesItsPlaceToOthers) {
   config_.limits.uploads = 1;
-  config_.limits.stalled_upload_seconds = 1;
+  config_.limits.stalled_upload_seconds = 3;
   StartServer();
   const CapturedLog log;
   grpc::ClientContext context;
@@ -41,13 +41,13 @@ TEST_F(StallsTest, AnUploadWhoseClientSendsNothingGivesItsPlaceToOthers) {
   *message.mutable_spec() = Spec("half");
   ASSERT_TRUE(writer->Write(message));
   EXPECT_TRUE(Logged(log, "reason=STREAM_STALLED")) << log.text();
-  EXPECT_THAT(log.text(), HasSubstr("the client sent nothing for 1 seconds"));
+  EXPECT_THAT(log.text(), HasSubstr("the client sent nothing for 3 seconds"));
   EXPECT_TRUE(CreateDataset(Spec("whole"), SampleText(1000)).ok());
   EXPECT_EQ(writer->Finish().error_code(), grpc::StatusCode::CANCELLED);
 }
 
 TEST_F(StallsTest, AnUploadMayTakeLongerThanAStallWhileItMoves) {
-  config_.limits.stalled_upload_seconds = 1;
+  config_.limits.stalled_upload_seconds = 3;
   StartServer();
   grpc::ClientContext context;
   v1::Dataset dataset;
@@ -55,7 +55,7 @@ TEST_F(StallsTest, AnUploadMayTakeLongerThanAStallWhileItMoves) {
   v1::CreateDatasetRequest message;
   *message.mutable_spec() = Spec("slow");
   ASSERT_TRUE(writer->Write(message));
-  constexpr int kPieces = 6, kPieceBytes = 1000;
+  constexpr int kPieces = 12, kPieceBytes = 1000;
   for (int i = 0; i < kPieces; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(300));
     message.set_data(SampleText(kPieceBytes));

@@ -134,7 +134,7 @@ TEST_F(ServerProcessTest, EndsWithZeroOnSigtermWhileItStarts) {
 }
 
 TEST_F(ServerProcessTest, EndsWithZeroAlthoughACallDoesNotEnd) {
-  ServerProcess server(folder_, {"--drain-timeout=8"});
+  ServerProcess server(folder_, {"--drain-timeout=16"});
   server.WaitUntilReady();
   Pipe text(folder_ / "text");
   BackgroundProcess client(

@@ -41,11 +41,13 @@ TEST(StopSignalsDeathTest, ToleratesFurtherOnes) {
   const auto send_two = [] {
     BlockStopSignals();
     std::promise<void> heard;
-    const StopSignals signals([&](int) { heard.set_value(); });  // throws the second time
-    kill(getpid(), SIGTERM);
-    heard.get_future().wait();
-    kill(getpid(), SIGTERM);
-    kill(getpid(), SIGINT);
+    {
+      const StopSignals signals([&](int) { heard.set_value(); });  // throws the second time
+      kill(getpid(), SIGTERM);
+      heard.get_future().wait();
+      kill(getpid(), SIGTERM);
+      kill(getpid(), SIGINT);
+    }
     _exit(0);
   };
   EXPECT_EXIT(send_two(), ExitedWithCode(0), "");

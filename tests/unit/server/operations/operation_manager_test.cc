@@ -120,7 +120,6 @@ TEST_F(OperationManagerTest, CancelsAQueuedOperationAtOnce) {
   EXPECT_EQ(WaitForEnded(1)[0].name(), queued.name());
   release_ = true;
   Wait(running.name());
-  // Its task came up and found that it had ended.
   EXPECT_EQ(Wait(Submit(QuickJob("c")).name()).state(), v1::OPERATION_STATE_SUCCEEDED);
   EXPECT_EQ(manager_->Get(queued.name())->state(), v1::OPERATION_STATE_CANCELLED);
   EXPECT_FALSE(manager_->Get(queued.name())->has_start_time());
@@ -455,6 +454,17 @@ TEST_F(OperationManagerTest, RemembersTheRequestIdsOfAllWhoShareAnOperation) {
   ASSERT_TRUE(found.ok() && found->has_value());
   EXPECT_EQ((*found)->name(), first.name());
   release_ = true;
+}
+
+TEST_F(OperationManagerTest, TwoRequestsWithOneIdLeadToOneOperationHoweverCloseTheyAre) {
+  // As of two that were both looked for in vain before either was submitted.
+  const std::string first = manager_->Submit(LongJob("a"), Alice("one"))->name();
+  WaitUntilRunning();
+  ASSERT_TRUE(manager_->Cancel(first).ok());
+  Wait(first);
+  EXPECT_EQ(manager_->Submit(LongJob("a"), Alice("one"))->name(), first);
+  EXPECT_EQ(ErrorReason(manager_->Submit(LongJob("b"), Alice("one")).status()),
+            "REQUEST_ID_REUSED");
 }
 
 TEST_F(OperationManagerTest, KnowsEachRequestOfASharedOperationByItsOwnWords) {

@@ -86,26 +86,36 @@ TEST_F(OperationsAndStoreTest, WhatWaitsForTheStoreCanBeCancelled) {
   EXPECT_EQ(runs_, 1);
 }
 
-TEST_F(OperationsAndStoreTest, AnEndThatTheDiskDidNotTakeIsStoredLater) {
+TEST_F(OperationsAndStoreTest, AnEndIsSeenOnceItIsStored) {
   const std::string name = Submit(LongJob("a")).name();
   WaitUntilRunning();
   faults_.read_only = true;
   release_ = true;
-  EXPECT_EQ(Wait(name).state(), v1::OPERATION_STATE_SUCCEEDED);
-  EXPECT_NE(StoredState(name), "OPERATION_STATE_SUCCEEDED");
+  WaitForStage(name, "waiting for the store");
   Maintain();
-  EXPECT_TRUE(ended_.empty()) << "nobody may count on it yet";
+  EXPECT_FALSE(HasEnded(*manager_->Get(name))) << "a process that dies now would take it back";
+  EXPECT_TRUE(ended_.empty());
   faults_.read_only = false;
-  for (int i = 0; i < 1000 && StoredState(name) != "OPERATION_STATE_SUCCEEDED"; ++i) {
-    Maintain();
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
+  EXPECT_EQ(MaintainUntilEnded(name).state(), v1::OPERATION_STATE_SUCCEEDED);
   EXPECT_EQ(StoredState(name), "OPERATION_STATE_SUCCEEDED");
   EXPECT_EQ(WaitForEnded(1)[0].name(), name);
   EXPECT_TRUE(manager_->UnendedNames().empty());
 }
 
-TEST_F(OperationsAndStoreTest, WhatHasEndedIsNoneOfTheOperationsOfItsClient) {
+TEST_F(OperationsAndStoreTest, ACancellationThatTheDiskDidNotTakeIsNotAcknowledged) {
+  const std::string running = Submit(LongJob("a")).name();
+  WaitUntilRunning();
+  const std::string queued = Submit(LongJob("b")).name();
+  faults_.read_only = true;
+  EXPECT_EQ(ErrorReason(manager_->Cancel(queued).status()), "STORE_READ_ONLY");
+  EXPECT_FALSE(HasEnded(*manager_->Get(queued)));
+  faults_.read_only = false;
+  EXPECT_EQ(MaintainUntilEnded(queued).state(), v1::OPERATION_STATE_CANCELLED);
+  release_ = true;
+  Wait(running);
+}
+
+TEST_F(OperationsAndStoreTest, WhatHasAnEndIsNoneOfTheOperationsOfItsClient) {
   Stop();
   OperationManager::Options options;
   options.operations_per_client = 1;
@@ -114,13 +124,33 @@ TEST_F(OperationsAndStoreTest, WhatHasEndedIsNoneOfTheOperationsOfItsClient) {
   WaitUntilRunning();
   faults_.sync_fails = true;
   release_ = true;
-  Wait(name);
+  WaitForStage(name, "waiting for the store");
   faults_.sync_fails = false;
   for (int i = 0; i < 1000 && store_->read_only_reason(); ++i) {
     store_->Maintain();
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   EXPECT_TRUE(manager_->Submit(QuickJob("b")).ok());
+}
+
+TEST_F(OperationsAndStoreTest, LeavesNothingOfAnOperationThatWasRefused) {
+  faults_.sync_fails = true;  // the record is in the log, and may be read back from it
+  EXPECT_EQ(ErrorReason(manager_->Submit(QuickJob("a")).status()), "STORE_READ_ONLY");
+  faults_.sync_fails = false;
+  for (int i = 0; i < 1000 && store_->read_only_reason(); ++i) {
+    Maintain();
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  Maintain();
+  EXPECT_TRUE(ListedNames().empty());
+}
+
+TEST_F(OperationsAndStoreTest, AnswersWhatIsStoredWhileNothingCanBeWritten) {
+  const std::string name = manager_->Finished(QuickJob("a"))->name();
+  faults_.read_only = true;
+  const auto answered = manager_->Finished(QuickJob("a"), Alice("one"));
+  ASSERT_TRUE(answered.ok()) << answered.status();
+  EXPECT_EQ(answered->name(), name);
 }
 
 }  // namespace

@@ -172,6 +172,18 @@ TEST_F(FaultsTest, RefusesALargeWriteThatWouldFillTheDiskAndGoesOnWithSmallOnes)
   EXPECT_TRUE(store_->PutResult(kKind, "large", "m", {{"x", large}}).ok());
 }
 
+TEST_F(FaultsTest, CountsAResultWhoseWriteFailedWhereItTookPlace) {
+  ASSERT_TRUE(Put("before").ok());
+  faults_.sync_fails = true;
+  EXPECT_FALSE(Put("during").ok());
+  faults_.sync_fails = false;
+  store_->Maintain();
+  ASSERT_TRUE(WritesAgain());
+  store_->Maintain();
+  const size_t listed = ValueOf(store_->ListResults(kKind, 10, "")).records.size();
+  EXPECT_EQ(ValueOf(store_->Stats()).results.at(kKind).count, static_cast<int64_t>(listed));
+}
+
 TEST_F(FaultsTest, GoesOnOnlyOnceTheDiskHasSpaceForWhatTheLogHolds) {
   ASSERT_TRUE(Put("before").ok());
   faults_.disk_full = true;
@@ -198,6 +210,8 @@ TEST_F(FaultsTest, ReadsOnWhereItCannotBeOpenedAnew) {
     store_->Maintain();
     EXPECT_TRUE(store_->read_only_reason().has_value());
     ExpectIntact("before");
+    // Another server must not write behind its back.
+    EXPECT_EQ(ErrorReason(Store::Open(path_).status()), "STORE_LOCKED");
   }
   faults_.no_manifest = false;
   ASSERT_TRUE(WritesAgain()) << *store_->read_only_reason();
