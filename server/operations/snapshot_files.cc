@@ -64,7 +64,7 @@ class NewFile {
     fs::remove(path_, ignored);
   }
   void Append(std::string_view bytes) {
-    if (file_ == nullptr || failed_) return;
+    if (file_ == nullptr || failed_ || bytes.empty()) return;
     failed_ = std::fwrite(bytes.data(), 1, bytes.size(), file_) != bytes.size();
   }
   absl::Status Sync() {

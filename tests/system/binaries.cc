@@ -39,9 +39,10 @@ std::string ServerProcess::Log() const { return ReadFile(log_); }
 void ServerProcess::WaitUntilReady() {
   // It says the ports that it found once it serves.
   const std::regex ports("serves on port ([0-9]+), admin port ([0-9]+)");
-  std::smatch match;
+  std::string log;
+  std::smatch match;  // points into the log
   for (;;) {
-    const std::string log = Log();
+    log = Log();
     if (std::regex_search(log, match, ports)) break;
     ASSERT_TRUE(process_->Running()) << log;
     std::this_thread::sleep_for(std::chrono::milliseconds(10));

@@ -56,7 +56,7 @@ class Reader : public StateArchive {
   void Part(std::span<std::byte> bytes) override {
     const std::string& kept = state_.bytes.at(byte_++);
     ASSERT_EQ(kept.size(), bytes.size());
-    std::memcpy(bytes.data(), kept.data(), kept.size());
+    std::copy_n(reinterpret_cast<const std::byte*>(kept.data()), kept.size(), bytes.data());
   }
   void Part(std::string& bytes) override { bytes = state_.bytes.at(byte_++); }
 
