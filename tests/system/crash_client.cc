@@ -189,29 +189,29 @@ void CrashClient::CreateDataset() {
   Accept("CreateDataset " + id, UploadText(*connection_, ledger_, id, tokens, random_()));
 }
 
+void CrashClient::SeeUnlessDeleted(const std::string& call, const std::string& name,
+                                   const absl::StatusOr<v1::Operation>& operation) {
+  if (absl::IsNotFound(operation.status()) && ledger_.MayBeDeleted(name)) return;
+  if (Accept(call + " " + name, operation.status())) See(*operation);
+}
+
 void CrashClient::Look() {
   const std::string name = DrawOperation(/*ended=*/Random(3) == 0);
   if (name.empty()) return;
-  const absl::StatusOr<v1::Operation> operation = client_.GetOperation(name);
-  if (absl::IsNotFound(operation.status()) && ledger_.MayBeDeleted(name)) return;
-  if (Accept("GetOperation " + name, operation.status())) See(*operation);
+  SeeUnlessDeleted("GetOperation", name, client_.GetOperation(name));
 }
 
 void CrashClient::Wait() {
   const std::string name = DrawOperation(/*ended=*/false);
   if (name.empty()) return;
-  const auto operation = client_.WaitOperation(name, std::chrono::seconds(1));
-  if (absl::IsNotFound(operation.status()) && ledger_.MayBeDeleted(name)) return;
-  if (Accept("WaitOperation " + name, operation.status())) See(*operation);
+  SeeUnlessDeleted("WaitOperation", name, client_.WaitOperation(name, std::chrono::seconds(1)));
 }
 
 void CrashClient::Cancel() {
   const std::string name = DrawOperation(/*ended=*/false);
   if (name.empty()) return;
   ledger_.AskToCancel(name);
-  const absl::StatusOr<v1::Operation> operation = client_.CancelOperation(name);
-  if (absl::IsNotFound(operation.status()) && ledger_.MayBeDeleted(name)) return;
-  if (Accept("CancelOperation " + name, operation.status())) See(*operation);
+  SeeUnlessDeleted("CancelOperation", name, client_.CancelOperation(name));
 }
 
 void CrashClient::Delete() {

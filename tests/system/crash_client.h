@@ -53,6 +53,9 @@ class CrashClient {
   void AcceptStarted(const std::string& what, const absl::StatusOr<v1::Operation>& operation);
   // Tells the ledger, with the results of one that succeeded.
   void See(const v1::Operation& operation);
+  // What the server says of an operation; another client may have deleted it.
+  void SeeUnlessDeleted(const std::string& call, const std::string& name,
+                        const absl::StatusOr<v1::Operation>& operation);
   // The name of an operation that has ended, or has not; "" where there is none.
   std::string DrawOperation(bool ended);
   std::string DrawResult(const std::string& collection);
