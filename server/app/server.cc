@@ -339,6 +339,7 @@ absl::Status Server::Parts::Preload(const std::vector<std::string>& checkpoints)
     HOMOLOG_RETURN_IF_ERROR(CheckStop(*stop));
     const absl::StatusOr<CheckpointName> name = ParsePreload(given);
     const absl::Status loaded = name.ok() ? registry.Acquire(*name).status() : name.status();
+    if (ErrorReason(loaded) == "DEVICE_LOST") LoseDevice(loaded);
     if (!loaded.ok()) return AnnotatePreload(loaded, given);
     LOG(INFO) << "checkpoint=" << name->ToString() << " preloaded";
   }

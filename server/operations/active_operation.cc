@@ -94,6 +94,7 @@ void ActiveOperation::OnResumedTokens(int64_t tokens) {
 void ActiveOperation::OnLastingProgress() {
   {
     const std::lock_guard lock(mutex_);
+    postponements_ = 0;
     if (record_.attempts() <= 1) return;
     record_.set_attempts(1);  // the attempt that made the progress goes on
   }
@@ -188,6 +189,10 @@ bool ActiveOperation::End(const absl::Status& status, bool only_if_waiting) {
   }
   *operation.mutable_end_time() = Now();
   return true;
+}
+
+void ActiveOperation::OnWaitingForStore(const absl::Status& status) {
+  OnStage(std::string("waiting for the store: ") + std::string(status.message()));
 }
 
 bool ActiveOperation::ending() const {

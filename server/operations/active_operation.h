@@ -75,6 +75,8 @@ class ActiveOperation : public analysis::RunControl {
   // already. One that waits can be ended by Cancel while the worker is about to begin it: the first
   // wins.
   bool End(const absl::Status& status, bool only_if_waiting);
+  // Says in its stage that it waits for the store, and why.
+  void OnWaitingForStore(const absl::Status& status);
   // Whether it has an end, which may not be stored yet.
   bool ending() const;
   // Stores the record as it stands; does nothing once its end is stored.
@@ -84,7 +86,8 @@ class ActiveOperation : public analysis::RunControl {
   absl::StatusOr<bool> SaveEnd();
   // After SaveEnd: from now on record() has its end.
   void Show();
-  // How long it waits, the next time that it waits for the store: longer each time.
+  // How long it waits, the next time that it waits for the store: longer each time without lasting
+  // progress in between.
   std::chrono::seconds NextPostponement();
 
  private:

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
 #include "common/resource_names.h"
@@ -87,12 +88,17 @@ absl::Status RecordStored(store::Store& store, const CorrelationInputs& inputs,
   return absl::OkStatus();
 }
 
-// Where the disk has no space for it, the snapshots of its own computation make some.
+// Where the disk has no space for it, and would have without the snapshots of its own computation,
+// they go.
 absl::Status PutOrMakeRoom(const AnalysisContext& context, const std::string& operation,
                            const std::string& id, const std::string& manifest,
                            const std::vector<store::Blob>& columns) {
   absl::Status stored = context.store->PutResult(kCorrelations, id, manifest, columns);
   if (ErrorReason(stored) != "STORE_FULL") return stored;
+  int64_t lacking = 0;
+  const bool suffices = absl::SimpleAtoi(ErrorValue(stored, "lacking_bytes"), &lacking) &&
+                        SnapshotBytes(context.snapshots, operation) >= lacking;
+  if (!suffices) return stored;
   DeleteSnapshots(context.snapshots, operation);
   return context.store->PutResult(kCorrelations, id, manifest, columns);
 }

@@ -117,6 +117,7 @@ class OperationManager {
   void Requeue(const Unended& unended);
   void Postpone(Unended unended, const absl::Status& status);
   void Unqueue(const v1::Operation& operation);
+  void EndIfCancelled(const std::shared_ptr<ActiveOperation>& active);
   void End(const std::shared_ptr<ActiveOperation>& active, const absl::Status& status);
   void ResumeOne(storage::v1::OperationRecord record, const JobFactory& factory);
   // The status with which a resumed operation must end at once; OK where it can go on.

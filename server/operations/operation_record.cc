@@ -28,6 +28,11 @@ absl::Status SaveRecord(store::Store& store, const OperationRecord& record) {
   return store.PutOperation(id, record.SerializeAsString());
 }
 
+bool CameOfTheStore(const absl::Status& status) {
+  const std::string reason = ErrorReason(status);
+  return reason == "STORE_READ_ONLY" || reason == "STORE_FULL";
+}
+
 std::string DigestOfRequest(std::string_view kind, std::string_view request) {
   return Sha256Hex(absl::StrCat(std::string(kind), "\n", std::string(request)));
 }

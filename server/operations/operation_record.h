@@ -23,6 +23,12 @@ absl::StatusOr<storage::v1::OperationRecord> ParseRecord(const std::string& id,
                                                          const std::string& bytes);
 absl::Status SaveRecord(store::Store& store, const storage::v1::OperationRecord& record);
 
+// Whether the store refused for reasons that may go away.
+bool CameOfTheStore(const absl::Status& status);
+
+// Records that are read from the store at once.
+inline constexpr int kRecordsPerPage = 1000;
+
 // Of the kind and the bytes of a request: two requests are the same where it is.
 std::string DigestOfRequest(std::string_view kind, std::string_view request);
 // Adds a request that led to the operation, by its "{client}/{request_id}".

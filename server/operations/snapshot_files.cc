@@ -15,6 +15,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
+#include "common/folder_bytes.h"
 #include "common/mapped_file.h"
 #include "common/resource_names.h"
 #include "server/operations/snapshot_archive.h"
@@ -177,6 +178,11 @@ bool SnapshotFiles::Load(const std::string& key,
     return true;
   }
   return false;
+}
+
+int64_t SnapshotBytes(const SnapshotSettings& settings, const std::string& operation) {
+  if (settings.folder.empty()) return 0;
+  return FolderBytes((fs::path(settings.folder) / FolderName(operation)).string());
 }
 
 void DeleteSnapshots(const SnapshotSettings& settings, const std::string& operation) {

@@ -44,6 +44,9 @@ class SnapshotFiles : public analysis::Snapshots {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
+// Bytes of the files that are kept of an operation.
+int64_t SnapshotBytes(const SnapshotSettings& settings, const std::string& operation);
+
 // Deletes what is kept of an operation that has ended; and of all but `operations`, by name.
 void DeleteSnapshots(const SnapshotSettings& settings, const std::string& operation);
 void DeleteSnapshotsExcept(const SnapshotSettings& settings,

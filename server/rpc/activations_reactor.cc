@@ -82,9 +82,10 @@ class ActivationsReactor : public grpc::ServerWriteReactor<v1::ExtractActivation
 
   absl::Status Gone() const {
     if (!stall_guard_.stalled()) return absl::CancelledError("the client went away");
-    return MakeError(absl::StatusCode::kCancelled, "STREAM_STALLED",
-                     absl::StrCat("the client took no message for ",
-                                  context_.limits.stalled_reader_seconds, " seconds"));
+    return MakeError(
+        absl::StatusCode::kCancelled, "STREAM_STALLED",
+        absl::StrCat("the client took no message for ", context_.limits.stalled_reader_seconds,
+                     " seconds (--limit-stalled-reader-seconds)"));
   }
 
   // One batch on the worker; whatever becomes of the task, the call goes on or ends.

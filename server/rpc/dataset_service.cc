@@ -61,7 +61,8 @@ class UploadReactor : public grpc::ServerReadReactor<v1::CreateDatasetRequest> {
   absl::Status Gone() const {
     if (!stall_guard_.stalled()) return absl::CancelledError("the client went away");
     return MakeError(absl::StatusCode::kCancelled, "STREAM_STALLED",
-                     absl::StrCat("the client sent nothing for ", stall_seconds_, " seconds"));
+                     absl::StrCat("the client sent nothing for ", stall_seconds_,
+                                  " seconds (--limit-stalled-upload-seconds)"));
   }
 
   void End(absl::Status status) {

@@ -11,6 +11,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
+#include "common/folder_bytes.h"
 #include "common/text.h"
 #include "rocksdb/env.h"
 
@@ -22,19 +23,6 @@ constexpr size_t kProbeBytes = 4096;
 constexpr uint64_t kSpareBytes = uint64_t{64} << 20;
 
 uint64_t MiB(uint64_t bytes) { return bytes >> 20; }
-
-uint64_t BytesOfLogs(const std::string& folder) {
-  uint64_t bytes = 0;
-  std::error_code error;
-  using Iterator = std::filesystem::directory_iterator;
-  for (Iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-    if (it->path().extension() != ".log") continue;
-    std::error_code gone;
-    const auto size = it->file_size(gone);
-    if (!gone) bytes += size;
-  }
-  return bytes;
-}
 
 // RocksDB has no code of its own for a held lock; these are the messages of its POSIX environment.
 bool IsLockHeld(const rocksdb::Status& status) {
@@ -112,10 +100,10 @@ absl::Status Store::Database::ProbeWrites() const {
 absl::Status Store::Database::CheckSpaceToOpen() const {
   uint64_t free_bytes = 0;
   if (!env_->GetFreeSpace(path_, &free_bytes).ok()) return absl::OkStatus();
-  const uint64_t needed = BytesOfLogs(path_) + kSpareBytes;
+  const uint64_t needed = static_cast<uint64_t>(FolderBytes(path_, ".log")) + kSpareBytes;
   if (free_bytes >= needed) return absl::OkStatus();
   return ReadOnlyError(absl::StrCat("the disk has ", MiB(free_bytes),
-                                    " MiB left, and writes go on ", "with ", MiB(needed), " MiB"));
+                                    " MiB left, and writes go on with ", MiB(needed), " MiB"));
 }
 
 absl::Status Store::Database::CheckSpaceFor(uint64_t bytes) const {
@@ -129,7 +117,10 @@ absl::Status Store::Database::CheckSpaceFor(uint64_t bytes) const {
                    MiB(kSpareBytes),
                    " MiB that stay free; make room on it, or delete data sets or lower "
                    "--store-budget and then homolog store compact"),
-      {{"path", path_}, {"bytes", absl::StrCat(bytes)}, {"free_bytes", absl::StrCat(free_bytes)}});
+      {{"path", path_},
+       {"bytes", absl::StrCat(bytes)},
+       {"free_bytes", absl::StrCat(free_bytes)},
+       {"lacking_bytes", absl::StrCat(bytes + kSpareBytes - free_bytes)}});
 }
 
 void Store::Database::TryWrites() {

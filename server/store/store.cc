@@ -116,7 +116,10 @@ absl::Status Store::PutResult(std::string_view kind, std::string_view id, std::s
   }
   batch.Put(database_->family(Family::kResults), key,
             ManifestRecord::Serialize(key, manifest, bytes));
-  HOMOLOG_RETURN_IF_ERROR(database_->Write(batch));
+  if (const absl::Status written = database_->Write(batch); !written.ok()) {
+    index_may_lack_ = true;  // it may be read back from the log when the store is opened anew
+    return written;
+  }
   index_->Put(key, bytes);
   Evict();
   return absl::OkStatus();

@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
+#include "common/folder_bytes.h"
 #include "rocksdb/statistics.h"
 #include "rocksdb/write_batch.h"
 #include "server/store/blob_keys.h"
@@ -34,19 +35,6 @@ absl::StatusOr<int64_t> BytesOfBlobs(const Store::Database& database, const std:
                                              bytes += static_cast<int64_t>(value.size());
                                              return true;
                                            }));
-  return bytes;
-}
-
-int64_t FolderBytes(const std::string& path) {
-  int64_t bytes = 0;
-  std::error_code error;
-  // Files, and folders of snapshots, are deleted all the time.
-  using Iterator = std::filesystem::recursive_directory_iterator;
-  for (Iterator it(path, error), end; !error && it != end; it.increment(error)) {
-    std::error_code gone;
-    const auto size = it->is_regular_file(gone) ? it->file_size(gone) : 0;
-    if (!gone) bytes += static_cast<int64_t>(size);
-  }
   return bytes;
 }
 
@@ -97,16 +85,18 @@ absl::Status Store::Examine(std::string_view kind, std::string_view id,
   const std::string problem(status.message());
   const absl::StatusOr<bool> dropped = DropDamaged(key);
   if (dropped.ok() && !*dropped) {
-    return NotFound("RESULT_NOT_FOUND",
-                    absl::StrCat(key, " was deleted or replaced while it was read; ask again"),
-                    {{"kind", std::string(kind)}, {"result", std::string(id)}});
+    return MakeError(absl::StatusCode::kUnavailable, "RESULT_CHANGED",
+                     absl::StrCat(key, " could not be read whole (", problem,
+                                  "): it was deleted or replaced meanwhile, or the disk failed for "
+                                  "a moment; ask again"),
+                     {{"result", key}});
   }
-  return DataLoss(
-      "RESULT_DAMAGED",
-      absl::StrCat(key, " is damaged (", problem, ")",
-                   dropped.ok() ? "; it was dropped: ask for its computation again"
-                                : ", and could not be dropped: the store takes no writes now"),
-      {{"result", key}});
+  return DataLoss("RESULT_DAMAGED",
+                  absl::StrCat(key, " is damaged (", problem, ")",
+                               dropped.ok() ? "; it was dropped: ask for its computation again"
+                                            : absl::StrCat(", and could not be dropped: ",
+                                                           dropped.status().message())),
+                  {{"result", key}});
 }
 
 absl::StatusOr<bool> Store::DropDamaged(const std::string& key) const {
@@ -152,14 +142,10 @@ absl::Status Store::CheckWrites(int64_t bytes) const { return database_->CheckWr
 void Store::Maintain() {
   constexpr std::chrono::minutes kUsageInterval{1};
   database_->TryWrites();
-  if (database_->read_only_reason()) {
-    index_may_lack_ = true;
-    return;
-  }
+  if (database_->read_only_reason()) return;
   database_->DiscardLeftChunks();
   {
     const std::lock_guard lock(results_mutex_);
-    // A write that failed may have been read back from the log when the store was opened anew.
     if (index_may_lack_) index_may_lack_ = !LoadIndex().ok();
     Evict();  // a hold may have ended, or the budget be smaller than that of a former process
   }

@@ -465,6 +465,11 @@ TEST_F(OperationManagerTest, TwoRequestsWithOneIdLeadToOneOperationHoweverCloseT
   EXPECT_EQ(manager_->Submit(LongJob("a"), Alice("one"))->name(), first);
   EXPECT_EQ(ErrorReason(manager_->Submit(LongJob("b"), Alice("one")).status()),
             "REQUEST_ID_REUSED");
+  // Of results that are stored.
+  const std::string stored = manager_->Finished(QuickJob("c"), Alice("two"))->name();
+  EXPECT_EQ(manager_->Finished(QuickJob("c"), Alice("two"))->name(), stored);
+  EXPECT_EQ(ErrorReason(manager_->Finished(QuickJob("d"), Alice("two")).status()),
+            "REQUEST_ID_REUSED");
 }
 
 TEST_F(OperationManagerTest, KnowsEachRequestOfASharedOperationByItsOwnWords) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <thread>
 
+#include "absl/strings/match.h"
 #include "operation_manager_testing.h"
 
 namespace homolog::operations {
@@ -22,7 +23,7 @@ class OperationsAndStoreTest : public OperationManagerTest {
     });
   }
   void WaitForStage(const std::string& name, const std::string& stage) {
-    while (manager_->Get(name)->progress().stage() != stage)
+    while (!absl::StrContains(manager_->Get(name)->progress().stage(), stage))
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   // As the server does it, every second.
@@ -66,6 +67,7 @@ TEST_F(OperationsAndStoreTest, AResultThatTheDiskHasNoSpaceForWaitsForTheSpace) 
   faults_.free_bytes = int64_t{65} << 20;
   disturbed_ = true;
   WaitForStage(name, "waiting for the store");
+  WaitForStage(name, "has 65 MiB left");
   for (int i = 0; i < 3; ++i) Maintain();
   EXPECT_EQ(runs_, 1) << "it is not computed again and again";
   faults_.free_bytes = int64_t{1} << 30;

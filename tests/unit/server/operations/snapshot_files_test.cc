@@ -149,7 +149,9 @@ TEST_F(SnapshotFilesTest, AreForgottenByOperationAndAtTheStart) {
   SnapshotFiles files(Settings(), kOperation), others(Settings(), "operations/0002");
   Save(files, 1);
   Save(others, 2);
+  EXPECT_GT(SnapshotBytes(Settings(), kOperation), 0);
   DeleteSnapshots(Settings(), kOperation);
+  EXPECT_EQ(SnapshotBytes(Settings(), kOperation), 0);
   EXPECT_EQ(Load(files), -1);
   Save(files, 4);
   DeleteSnapshotsExcept(Settings(), {"operations/0002"});

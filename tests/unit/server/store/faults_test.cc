@@ -155,6 +155,7 @@ TEST_F(FaultsTest, KeepsAnUploadWhoseCommitFailedOnlyWhereItTookPlace) {
     EXPECT_EQ(*tokens, std::vector<int32_t>{7});
   } else {
     EXPECT_EQ(ErrorReason(tokens.status()), "DATASET_NOT_FOUND") << tokens.status();
+    Raw([](RawDatabase& raw) { EXPECT_THAT(raw.Keys("datasets", ""), ::testing::IsEmpty()); });
   }
 }
 
@@ -177,7 +178,6 @@ TEST_F(FaultsTest, CountsAResultWhoseWriteFailedWhereItTookPlace) {
   faults_.sync_fails = true;
   EXPECT_FALSE(Put("during").ok());
   faults_.sync_fails = false;
-  store_->Maintain();
   ASSERT_TRUE(WritesAgain());
   store_->Maintain();
   const size_t listed = ValueOf(store_->ListResults(kKind, 10, "")).records.size();
