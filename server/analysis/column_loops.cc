@@ -8,14 +8,21 @@
 namespace homolog::analysis {
 
 HOMOLOG_FOR_EVERY_WIDTH
-void RangeLoop(const Run& run, float* minimum, float* maximum, float* not_finite) {
+void RangeLoop(const Run& run, float* minimum, float* maximum, float* not_finite,
+               float* run_maximum) {
+  for (int64_t i = 0; i < run.columns; ++i) {
+    run_maximum[i] = -std::numeric_limits<float>::infinity();
+  }
   for (int64_t row = 0; row < run.rows; ++row) {
     const float* x = run.x + row * run.stride;
     for (int64_t i = 0; i < run.columns; ++i) {
       minimum[i] = x[i] < minimum[i] ? x[i] : minimum[i];
-      maximum[i] = x[i] > maximum[i] ? x[i] : maximum[i];
+      run_maximum[i] = x[i] > run_maximum[i] ? x[i] : run_maximum[i];
       not_finite[i] += x[i] * 0.0f;
     }
+  }
+  for (int64_t i = 0; i < run.columns; ++i) {
+    maximum[i] = run_maximum[i] > maximum[i] ? run_maximum[i] : maximum[i];
   }
 }
 
@@ -115,30 +122,38 @@ HOMOLOG_FOR_EVERY_WIDTH
 void HistogramLoop(const Run& run, const float* shift, const float* inverse_scale, const Bins& bins,
                    uint32_t* counts) {
   // So few columns at a time that the bins that are hit stay in the innermost cache.
-  constexpr int64_t kColumns = 64;
-  int32_t bin[kColumns];
+  constexpr int64_t kColumns = 64, kCacheLine = 16;
+  int32_t place_of[kColumns];  // among the bins of all columns
   const float last = static_cast<float>(bins.count - 1);
+  const auto count = static_cast<int32_t>(bins.count);
   for (int64_t column = 0; column < run.columns; column += kColumns) {
     const int64_t columns = run.columns - column < kColumns ? run.columns - column : kColumns;
     uint32_t* const of_column = counts + column * bins.count;
     for (int64_t row = 0; row < run.rows; ++row) {
       const float* x = run.x + row * run.stride + column;
+      // Counting leaves the memory idle: the run behind this one comes meanwhile.
+      for (int64_t i = 0; i < columns; i += kCacheLine) {
+        __builtin_prefetch(x + run.rows * run.stride + i);
+      }
       for (int64_t i = 0; i < columns; ++i) {
         const float y = (x[i] - shift[column + i]) * inverse_scale[column + i];
         const float place = (y - bins.low) * bins.per_unit;
         const float above = place > 0.0f ? place : 0.0f;
-        bin[i] = static_cast<int32_t>(above < last ? above : last);
+        place_of[i] =
+            static_cast<int32_t>(above < last ? above : last) + static_cast<int32_t>(i) * count;
       }
-      for (int64_t i = 0; i < columns; ++i) ++of_column[i * bins.count + bin[i]];
+      for (int64_t i = 0; i < columns; ++i) ++of_column[place_of[i]];
     }
   }
 }
 
-HOMOLOG_FOR_EVERY_WIDTH
-int64_t CountAbove(const float* row, const float* threshold, int64_t count) {
-  int32_t above = 0;
-  for (int64_t i = 0; i < count; ++i) above += row[i] > threshold[i] ? 1 : 0;
-  return above;
+void GatherLoop(const float* x, int64_t stride, int64_t rows, const int64_t* column, int64_t count,
+                double* out) {
+  for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t i = 0; i < count; ++i) {
+      out[row * count + i] = static_cast<double>(x[row * stride + column[i]]);
+    }
+  }
 }
 
 HOMOLOG_FOR_EVERY_WIDTH

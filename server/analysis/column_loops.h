@@ -14,15 +14,18 @@
 
 namespace homolog::analysis {
 
-// Rows and columns of a run: at least 1, and at most kMostColumns columns.
-inline constexpr int64_t kMostColumns = 256;
+// Rows and columns of a run: at least 1, and at most kMostColumns columns: a page of memory wide,
+// and with 64 rows a quarter of the cache of one core.
+inline constexpr int64_t kMostColumns = 1024;
 struct Run {
   float* x;
   int64_t stride, rows, columns;
 };
 
 // Widens [minimum, maximum]; not_finite becomes not a number where an x is none or infinite.
-void RangeLoop(const Run& run, float* minimum, float* maximum, float* not_finite);
+// run_maximum: of this run alone.
+void RangeLoop(const Run& run, float* minimum, float* maximum, float* not_finite,
+               float* run_maximum);
 
 // x becomes y - mean(y), y = (x - shift) * inverse_scale. mean: of y; squares: of what x became,
 // summed.
@@ -52,9 +55,11 @@ struct Bins {
 void HistogramLoop(const Run& run, const float* shift, const float* inverse_scale, const Bins& bins,
                    uint32_t* counts);
 
-// How many of row[0, count) exceed their column's threshold; and one threshold for all, and its
-// counterpart below.
-int64_t CountAbove(const float* row, const float* threshold, int64_t count);
+// out: [rows, count], of x the columns column[0, count).
+void GatherLoop(const float* x, int64_t stride, int64_t rows, const int64_t* column, int64_t count,
+                double* out);
+
+// How many of row[0, count) are above `high` or below `low`.
 int64_t CountOutside(const float* row, float low, float high, int64_t count);
 
 // out[i] = row[i] * factor[i] * scale within [-1, 1], and the sums of its powers are added to

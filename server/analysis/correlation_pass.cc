@@ -48,7 +48,7 @@ CorrelationPass::CorrelationPass(const std::vector<const engine::Model*>& models
   for (const CrossTile& tile : planned.cross) {
     const int64_t d_mlp = standardiser(tile.row_model).shape().d_mlp;
     cross_.push_back({tile, at::zeros({d_mlp, tile.columns}, f32),
-                      ErrorSample(tile, d_mlp, kSampledNeurons, options.seed, device_)});
+                      ErrorSample(tile, d_mlp, kSampledNeurons, options, device_)});
   }
 }
 
@@ -143,9 +143,11 @@ at::Tensor CorrelationPass::Layer(int64_t model, int64_t layer) const {
 
 void CorrelationPass::AddProducts() {
   for (auto& [model, side] : sides_) side->operand = multiplier_.Operand(side->wide);
-  for (WithinSums& sums : within_) {
-    multiplier_.AddUpperProduct(Layer(sums.tile.model, sums.tile.layer), sums.products);
+  std::vector<SymmetricProduct> within;
+  for (const WithinSums& sums : within_) {
+    within.push_back({Layer(sums.tile.model, sums.tile.layer), sums.products});
   }
+  multiplier_.AddUpperProducts(within);
   for (CrossSums& sums : cross_) {
     const CrossTile& tile = sums.tile;
     multiplier_.AddProduct(

@@ -1,10 +1,12 @@
 #include "server/analysis/error_sample.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <vector>
 
+#include "server/analysis/column_loops.h"
 #include "server/analysis/random.h"
 
 namespace homolog::analysis {
@@ -28,12 +30,14 @@ uint64_t Key(const CrossTile& tile, uint64_t seed, uint64_t side) {
 
 }  // namespace
 
-ErrorSample::ErrorSample(const CrossTile& tile, int64_t d_mlp, int64_t side, uint64_t seed,
-                         at::Device device)
+ErrorSample::ErrorSample(const CrossTile& tile, int64_t d_mlp, int64_t side,
+                         const CorrelationOptions& options, at::Device device)
     : tile_(tile),
       first_row_(tile.row_layer * d_mlp),
-      rows_(RandomNeurons(side, first_row_, d_mlp, Key(tile, seed, 0)).to(device)),
-      columns_(RandomNeurons(side, tile.column, tile.columns, Key(tile, seed, 1)).to(device)) {
+      loops_(device.is_cpu() && !options.portable),
+      rows_(RandomNeurons(side, first_row_, d_mlp, Key(tile, options.seed, 0)).to(device)),
+      columns_(
+          RandomNeurons(side, tile.column, tile.columns, Key(tile, options.seed, 1)).to(device)) {
   const auto f64 = at::TensorOptions().dtype(at::kDouble).device(device);
   for (at::Tensor* sum : {&row_sum_, &column_sum_, &row_squares_, &column_squares_}) {
     *sum = at::zeros({side}, f64);
@@ -50,10 +54,25 @@ void ErrorSample::Transfer(StateArchive& archive) {
   }
 }
 
+// libtorch takes one column after the other, and misses the cache and its tables with each number.
+at::Tensor ErrorSample::Gather(const at::Tensor& x, const at::Tensor& neurons) const {
+  if (!loops_) return x.index_select(1, neurons).to(at::kDouble);
+  constexpr int64_t kGrain = 256;
+  const int64_t count = neurons.numel(), stride = x.stride(0);
+  at::Tensor gathered = at::empty({x.size(0), count}, x.options().dtype(at::kDouble));
+  const float* const from = x.data_ptr<float>();
+  double* const to = gathered.data_ptr<double>();
+  at::parallel_for(0, x.size(0), kGrain, [&](int64_t begin, int64_t end) {
+    GatherLoop(from + begin * stride, stride, end - begin, neurons.data_ptr<int64_t>(), count,
+               to + begin * count);
+  });
+  return gathered;
+}
+
 void ErrorSample::Add(const at::Tensor& row_activations, const at::Tensor& column_activations) {
   if (row_activations.size(0) == 0) return;
-  at::Tensor a = row_activations.index_select(1, rows_).to(at::kDouble);
-  at::Tensor b = column_activations.index_select(1, columns_).to(at::kDouble);
+  at::Tensor a = Gather(row_activations, rows_);
+  at::Tensor b = Gather(column_activations, columns_);
   if (count_ == 0) {
     row_shift_ = a[0].clone();
     column_shift_ = b[0].clone();

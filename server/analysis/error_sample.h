@@ -19,8 +19,9 @@ namespace homolog::analysis {
 class ErrorSample {
  public:
   // `side` random neurons of either model within the tile, each with each: the same for the same
-  // tile and seed. d_mlp: of the row model.
-  ErrorSample(const CrossTile& tile, int64_t d_mlp, int64_t side, uint64_t seed, at::Device device);
+  // tile and options.seed. d_mlp: of the row model.
+  ErrorSample(const CrossTile& tile, int64_t d_mlp, int64_t side, const CorrelationOptions& options,
+              at::Device device);
 
   // Activations [position, neuron] float32 of both models, as they were read.
   void Add(const at::Tensor& row_activations, const at::Tensor& column_activations);
@@ -34,10 +35,13 @@ class ErrorSample {
   void Transfer(StateArchive& archive);
 
  private:
+  // Of x [position, neuron] the neurons: [position, side] float64.
+  at::Tensor Gather(const at::Tensor& x, const at::Tensor& neurons) const;
   at::Tensor Correlations() const;
 
   const CrossTile tile_;
   const int64_t first_row_;
+  const bool loops_;  // rather than libtorch's operations
   int64_t count_ = 0;
   at::Tensor rows_, columns_;                // int64 [side], flat
   at::Tensor row_shift_, column_shift_;      // float64 [side], the first activations

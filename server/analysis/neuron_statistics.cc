@@ -18,9 +18,6 @@ constexpr float kLow = -6, kBinWidth = 0.25;
 
 constexpr Bins kBins = {kLow, 1 / kBinWidth, kActivationBins};
 
-// Columns that are looked at as one for an activation worth keeping.
-constexpr int64_t kGlance = 64;
-
 }  // namespace
 
 NeuronStatisticsAccumulator::NeuronStatisticsAccumulator(int64_t neurons, at::Device device)
@@ -45,8 +42,8 @@ void NeuronStatisticsAccumulator::SetUnits(const at::Tensor& shift, const at::Te
   inverse_scale_ = inverse_scale;
 }
 
-void NeuronStatisticsAccumulator::AddRun(const Run& run, int64_t column, int64_t first,
-                                         const int64_t* stream_positions) {
+void NeuronStatisticsAccumulator::AddRun(const Run& run, int64_t column, const float* run_maximum,
+                                         int64_t first, const int64_t* stream_positions) {
   const float* shift = shift_.data_ptr<float>() + column;
   const float* inverse_scale = inverse_scale_.data_ptr<float>() + column;
   PowerSumsLoop(run, shift, inverse_scale,
@@ -56,25 +53,20 @@ void NeuronStatisticsAccumulator::AddRun(const Run& run, int64_t column, int64_t
   HistogramLoop(
       run, shift, inverse_scale, kBins,
       reinterpret_cast<uint32_t*>(histogram_.data_ptr<int32_t>()) + column * kActivationBins);
-  KeepLargest(run, column, first, stream_positions);
+  KeepLargest(run, column, run_maximum, first, stream_positions);
 }
 
-void NeuronStatisticsAccumulator::KeepLargest(const Run& run, int64_t column, int64_t first,
+void NeuronStatisticsAccumulator::KeepLargest(const Run& run, int64_t column,
+                                              const float* run_maximum, int64_t first,
                                               const int64_t* stream_positions) {
-  float threshold[kMostColumns];
   const float* top = top_activation_.data_ptr<float>();
-  auto least_kept = [&](int64_t i) { return top[(column + i + 1) * kKeptPositions - 1]; };
-  for (int64_t i = 0; i < run.columns; ++i) threshold[i] = least_kept(i);
-  for (int64_t row = 0; row < run.rows; ++row) {
-    const float* x = run.x + row * run.stride;
-    for (int64_t glance = 0; glance < run.columns; glance += kGlance) {
-      const int64_t end = std::min(glance + kGlance, run.columns);
-      if (CountAbove(x + glance, threshold + glance, end - glance) == 0) continue;
-      for (int64_t i = glance; i < end; ++i) {
-        if (!(x[i] > threshold[i])) continue;
-        Keep(column + i, x[i], stream_positions ? stream_positions[row] : first + row);
-        threshold[i] = least_kept(i);
-      }
+  for (int64_t i = 0; i < run.columns; ++i) {
+    const float* const least_kept = top + (column + i + 1) * kKeptPositions - 1;
+    if (!(run_maximum[i] > *least_kept)) continue;
+    for (int64_t row = 0; row < run.rows; ++row) {
+      const float x = run.x[row * run.stride + i];
+      if (!(x > *least_kept)) continue;
+      Keep(column + i, x, stream_positions ? stream_positions[row] : first + row);
     }
   }
 }

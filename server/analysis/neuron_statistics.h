@@ -27,8 +27,10 @@ class NeuronStatisticsAccumulator {
   void SetUnits(const at::Tensor& shift, const at::Tensor& scale, const at::Tensor& inverse_scale);
 
   // On the CPU: activations x of neurons [column, column + run.columns) at positions
-  // stream_positions[row], or first + row where there are none. Runs of a column come in order.
-  void AddRun(const Run& run, int64_t column, int64_t first, const int64_t* stream_positions);
+  // stream_positions[row], or first + row where there are none. run_maximum: of each of the
+  // neurons. Runs of a column come in order.
+  void AddRun(const Run& run, int64_t column, const float* run_maximum, int64_t first,
+              const int64_t* stream_positions);
 
   // On any device: x [position, neuron] at stream_positions [position] int64 on the CPU, or from
   // `first` on where undefined.
@@ -42,7 +44,8 @@ class NeuronStatisticsAccumulator {
   void Transfer(StateArchive& archive);
 
  private:
-  void KeepLargest(const Run& run, int64_t column, int64_t first, const int64_t* stream_positions);
+  void KeepLargest(const Run& run, int64_t column, const float* run_maximum, int64_t first,
+                   const int64_t* stream_positions);
   void Keep(int64_t neuron, float value, int64_t position);
   void AddHistogram(const at::Tensor& y);
 

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Context.h>
+#include <ATen/Parallel.h>
 
 #include <algorithm>
 
@@ -38,7 +39,7 @@ class AllowTf32 {
 
 // By the BLAS that libtorch multiplies with, and does not show: half of the multiplications. What
 // is row by row to us is column by column to it: our a is its transpose, our upper half its lower.
-void AddSymmetricProduct(const at::Tensor& a, at::Tensor& sum) {
+void AddSymmetricProduct(const at::Tensor& a, const at::Tensor& sum) {
   const int size = static_cast<int>(a.size(1)), depth = static_cast<int>(a.size(0)),
             a_stride = static_cast<int>(a.stride(0)), sum_stride = static_cast<int>(sum.stride(0));
   const float one = 1;
@@ -89,11 +90,22 @@ void Multiplier::AddProduct(const at::Tensor& a, const at::Tensor& b, at::Tensor
   sum.addmm_(a.t(), b);
 }
 
-void Multiplier::AddUpperProduct(const at::Tensor& a, at::Tensor sum) const {
-  if (sum.device().is_cpu() && precision_ == Precision::kFloat32) {
-    AddSymmetricProduct(a, sum);
-    return;
+void Multiplier::AddUpperProducts(const std::vector<SymmetricProduct>& products) const {
+  const auto count = static_cast<int64_t>(products.size());
+  int64_t next = 0;
+  if (count > 0 && products[0].sum.device().is_cpu() && precision_ == Precision::kFloat32) {
+    // A thread each: those that share a triangle wait for one another. The last ones, too few for
+    // all threads, are shared.
+    next = count - count % at::get_num_threads();
+    at::parallel_for(0, next, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) AddSymmetricProduct(products[i].a, products[i].sum);
+    });
+    for (; next < count; ++next) AddSymmetricProduct(products[next].a, products[next].sum);
   }
+  for (; next < count; ++next) AddUpperPanels(products[next].a, products[next].sum);
+}
+
+void Multiplier::AddUpperPanels(const at::Tensor& a, const at::Tensor& sum) const {
   const int64_t size = a.size(1);
   for (int64_t first = 0; first < size; first += kPanel) {
     const int64_t rows = std::min(kPanel, size - first), columns = size - first;

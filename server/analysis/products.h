@@ -7,7 +7,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <cstdint>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "server/analysis/correlation_options.h"
@@ -20,6 +20,12 @@ absl::Status CheckPrecision(Precision precision, at::Device device);
 // What the device does in a second, from one product that takes some hundredths of one.
 double MeasuredMultiplicationsPerSecond(Precision precision, at::Device device);
 
+// a: [position, neuron] of Multiplier::Operand; sum: [neuron, neuron] float32. Either may be
+// columns of a wider matrix.
+struct SymmetricProduct {
+  at::Tensor a, sum;
+};
+
 class Multiplier {
  public:
   explicit Multiplier(Precision precision) : precision_(precision) {}
@@ -31,10 +37,12 @@ class Multiplier {
   // float32. Any of them may be columns of a wider matrix.
   void AddProduct(const at::Tensor& a, const at::Tensor& b, at::Tensor sum) const;
 
-  // The part on and above the diagonal of sum += a^T a; what is below holds anything.
-  void AddUpperProduct(const at::Tensor& a, at::Tensor sum) const;
+  // Of each the part on and above the diagonal of sum += a^T a; what is below holds anything.
+  void AddUpperProducts(const std::vector<SymmetricProduct>& products) const;
 
  private:
+  void AddUpperPanels(const at::Tensor& a, const at::Tensor& sum) const;
+
   const Precision precision_;
 };
 

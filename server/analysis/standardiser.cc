@@ -25,8 +25,13 @@ constexpr int64_t kProvisional = 1024;
 // Positions of a run.
 constexpr int64_t kRun = 64;
 
+// Numbers of a line of the cache.
+constexpr int64_t kLine = 16;
+
 // Of float32 sums of squares; beyond, products might be infinite.
 constexpr double kSquaresLimit = 1e38;
+
+int64_t CeilOfQuotient(int64_t number, int64_t divisor) { return (number + divisor - 1) / divisor; }
 
 // bad: true [neurons] for at least one.
 absl::Status BadActivation(const at::Tensor& bad, const engine::ModelShape& shape,
@@ -114,13 +119,13 @@ void Standardiser::AddOnCpu(int64_t positions, int64_t first, const int64_t* str
   const int64_t neurons = shape_.neurons(), stride = block.stride(0);
   float* const x = block.data_ptr<float>();
   auto add = [&](int64_t column, int64_t columns) {
-    float run_mean[kMostColumns], run_squares[kMostColumns];
+    float run_maximum[kMostColumns], run_mean[kMostColumns], run_squares[kMostColumns];
     for (int64_t row = 0; row < positions; row += kRun) {
       const Run run = {x + row * stride + column, stride, std::min(kRun, positions - row), columns};
       RangeLoop(run, minimum_.data_ptr<float>() + column, maximum_.data_ptr<float>() + column,
-                not_finite_.data_ptr<float>() + column);
+                not_finite_.data_ptr<float>() + column, run_maximum);
       if (statistics_wanted_) {
-        statistics_.AddRun(run, column, first + row,
+        statistics_.AddRun(run, column, run_maximum, first + row,
                            stream_positions ? stream_positions + row : nullptr);
       }
       CentreLoop(run, shift_.data_ptr<float>() + column, inverse_scale_.data_ptr<float>() + column,
@@ -130,11 +135,15 @@ void Standardiser::AddOnCpu(int64_t positions, int64_t first, const int64_t* str
                 x + (positions + row / kRun) * stride + column);
     }
   };
-  const int64_t strips = (neurons + kMostColumns - 1) / kMostColumns;
+  // As wide as they may be, but as many for every thread, of whole cache lines.
+  const int64_t threads = at::get_num_threads();
+  const int64_t rounds = CeilOfQuotient(neurons, kMostColumns * threads);
+  const int64_t width = CeilOfQuotient(neurons, rounds * threads * kLine) * kLine;
+  const int64_t strips = CeilOfQuotient(neurons, width);
   at::parallel_for(0, strips, 1, [&](int64_t begin, int64_t end) {
     for (int64_t strip = begin; strip < end; ++strip) {
-      const int64_t column = strip * kMostColumns;
-      add(column, std::min(kMostColumns, neurons - column));
+      const int64_t column = strip * width;
+      add(column, std::min(width, neurons - column));
     }
   });
 }
