@@ -16,6 +16,10 @@ namespace {
 // Neurons of either side of a tile whose correlations are also taken in float64, each with each.
 constexpr int64_t kSampledNeurons = 8;
 
+// Narrower layers are not joined: products of few columns go another way through BLAS than those
+// of many, and round differently. A pass must give the same bits whichever tiles it has.
+constexpr int64_t kJoinedNeurons = 256;
+
 // On the device without waiting for it, where that is another one.
 at::Tensor ToDevice(const at::Tensor& cpu, at::Device device) {
   return device.is_cuda() ? cpu.pin_memory().to(device, /*non_blocking=*/true) : cpu.to(device);
@@ -40,15 +44,40 @@ CorrelationPass::CorrelationPass(const std::vector<const engine::Model*>& models
   for (const int64_t model : planned.models) {
     sides_[model] = std::make_unique<Side>(*models[model], options, statistics_of.count(model) > 0);
   }
-  const auto f32 = at::TensorOptions().dtype(at::kFloat).device(device_);
   for (const WithinTile& tile : planned.within) {
     const int64_t d_mlp = standardiser(tile.model).shape().d_mlp;
-    within_.push_back({tile, at::zeros({d_mlp, d_mlp}, f32)});
+    within_.push_back({tile, Zeros(d_mlp, d_mlp)});
   }
   for (const CrossTile& tile : planned.cross) {
     const int64_t d_mlp = standardiser(tile.row_model).shape().d_mlp;
-    cross_.push_back({tile, at::zeros({d_mlp, tile.columns}, f32),
-                      ErrorSample(tile, d_mlp, kSampledNeurons, options, device_)});
+    cross_.push_back({tile, {}, ErrorSample(tile, d_mlp, kSampledNeurons, options, device_)});
+  }
+  Join();
+}
+
+at::Tensor CorrelationPass::Zeros(int64_t rows, int64_t columns) const {
+  return at::zeros({rows, columns}, at::TensorOptions().dtype(at::kFloat).device(device_));
+}
+
+// cuBLAS chooses by the shape how it adds up, and has enough to do with one tile.
+bool CorrelationPass::MayJoin(const CrossTile& a, const CrossTile& b) const {
+  return device_.is_cpu() && a.row_model == b.row_model && a.column_model == b.column_model &&
+         a.column == b.column && a.columns == b.columns && a.row_layer + 1 == b.row_layer &&
+         standardiser(a.row_model).shape().d_mlp >= kJoinedNeurons;
+}
+
+void CorrelationPass::Join() {
+  for (size_t begin = 0, end = 0; begin < cross_.size(); begin = end) {
+    const CrossTile& first = cross_[begin].tile;
+    for (end = begin + 1; end < cross_.size(); ++end) {
+      if (!MayJoin(cross_[end - 1].tile, cross_[end].tile)) break;
+    }
+    const auto layers = static_cast<int64_t>(end - begin);
+    const int64_t d_mlp = standardiser(first.row_model).shape().d_mlp;
+    joint_.push_back({first, layers, Zeros(layers * d_mlp, first.columns)});
+    for (int64_t i = 0; i < layers; ++i) {
+      cross_[begin + i].products = joint_.back().products.narrow(0, i * d_mlp, d_mlp);
+    }
   }
 }
 
@@ -117,7 +146,9 @@ void CorrelationPass::Transfer(StateArchive& archive) {
   for (auto& [model, side] : sides_) side->standardiser.Transfer(archive);
   for (WithinSums& sums : within_) archive.Part(sums.products, device_);
   for (CrossSums& sums : cross_) {
-    archive.Part(sums.products, device_);
+    at::Tensor products = sums.products;
+    archive.Part(products, device_);
+    if (!products.is_same(sums.products)) sums.products.copy_(products);
     sums.sample.Transfer(archive);
   }
 }
@@ -135,23 +166,23 @@ absl::Status CorrelationPass::CheckFinite() const {
   return absl::OkStatus();
 }
 
-at::Tensor CorrelationPass::Layer(int64_t model, int64_t layer) const {
+at::Tensor CorrelationPass::Layers(int64_t model, int64_t first, int64_t layers) const {
   const Side& side = *sides_.at(model);
   const int64_t d_mlp = side.standardiser.shape().d_mlp;
-  return side.operand.narrow(1, layer * d_mlp, d_mlp);
+  return side.operand.narrow(1, first * d_mlp, layers * d_mlp);
 }
 
 void CorrelationPass::AddProducts() {
   for (auto& [model, side] : sides_) side->operand = multiplier_.Operand(side->wide);
   std::vector<SymmetricProduct> within;
   for (const WithinSums& sums : within_) {
-    within.push_back({Layer(sums.tile.model, sums.tile.layer), sums.products});
+    within.push_back({Layers(sums.tile.model, sums.tile.layer, 1), sums.products});
   }
   multiplier_.AddUpperProducts(within);
-  for (CrossSums& sums : cross_) {
-    const CrossTile& tile = sums.tile;
+  for (const JointSums& sums : joint_) {
+    const CrossTile& tile = sums.first;
     multiplier_.AddProduct(
-        Layer(tile.row_model, tile.row_layer),
+        Layers(tile.row_model, tile.row_layer, sums.layers),
         sides_.at(tile.column_model)->operand.narrow(1, tile.column, tile.columns), sums.products);
   }
 }

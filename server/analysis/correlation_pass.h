@@ -36,7 +36,8 @@ struct WithinSums {
 };
 struct CrossSums {
   CrossTile tile;
-  at::Tensor products;  // [d_mlp of the row model, columns] float32 of y
+  at::Tensor
+      products;  // [d_mlp of the row model, columns] float32 of y; may be rows of a larger one
   ErrorSample sample;
 };
 
@@ -82,12 +83,23 @@ class CorrelationPass {
     at::Tensor wide, operand;  // of the block at hand
   };
 
+  // Sums of tiles whose row layers follow one another, below one another: one product takes them.
+  struct JointSums {
+    CrossTile first;
+    int64_t layers;
+    at::Tensor products;  // [layers * d_mlp of the row model, columns]
+  };
+
   struct Block;
+  at::Tensor Zeros(int64_t rows, int64_t columns) const;
+  void Join();
+  bool MayJoin(const CrossTile& a, const CrossTile& b) const;
   absl::Status AddBlock(const Block& block, RunControl& control, CorrelationCost& cost);
   absl::Status CheckFinite() const;
   void AddProducts();
   double BlockMultiplications(int64_t rows) const;
-  at::Tensor Layer(int64_t model, int64_t layer) const;
+  // [position, layers * d_mlp], as they are multiplied.
+  at::Tensor Layers(int64_t model, int64_t first, int64_t layers) const;
   std::string ModelName(int64_t model) const;
 
   const CorrelationPlan& plan_;
@@ -98,6 +110,7 @@ class CorrelationPass {
   std::map<int64_t, std::unique_ptr<Side>> sides_;
   std::vector<WithinSums> within_;
   std::vector<CrossSums> cross_;
+  std::vector<JointSums> joint_;  // of all of cross_
 };
 
 }  // namespace homolog::analysis

@@ -45,8 +45,8 @@ struct Side {
 struct Comparison {
   std::string precision;
   Side ours, peer;  // the peer's seconds are empty where it was not run
-  // A run of ours with products of the machine's between the blocks.
-  nlohmann::json between;
+  // Of runs of ours with products of the machine's between the blocks.
+  std::vector<double> shares, machine_rates;
 };
 
 // The peer is float32 in any case: its seconds are measured beside every precision.
@@ -55,7 +55,8 @@ absl::StatusOr<Comparison> Measure(const Workload& workload, const std::string& 
   const bool with_peer = workload.has_peer && !flags.no_peer;
   flags.ours.precision =
       precision == "bfloat16" ? analysis::Precision::kBfloat16 : analysis::Precision::kFloat32;
-  Comparison comparison{.precision = precision, .ours = {}, .peer = {}, .between = {}};
+  Comparison comparison{
+      .precision = precision, .ours = {}, .peer = {}, .shares = {}, .machine_rates = {}};
   // The sides take turns, so that a machine that changes its speed changes it for both.
   for (int i = 0; i < common.Repetitions(1); ++i) {
     HOMOLOG_ASSIGN_OR_RETURN(ChildResult ours,
@@ -69,9 +70,12 @@ absl::StatusOr<Comparison> Measure(const Workload& workload, const std::string& 
   if (flags.no_share) return comparison;
   OurOptions between = flags.ours;
   between.machine_matrix = common.machine_matrix;
-  HOMOLOG_ASSIGN_OR_RETURN(ChildResult result,
-                           RunInChild([&] { return OurSide(workload, between); }));
-  comparison.between = std::move(result.value);
+  for (int i = 0; i < common.Repetitions(3); ++i) {
+    HOMOLOG_ASSIGN_OR_RETURN(const ChildResult result,
+                             RunInChild([&] { return OurSide(workload, between); }));
+    for (const double share : result.value["shares"]) comparison.shares.push_back(share);
+    comparison.machine_rates.push_back(result.value["machine_rate"]);
+  }
   return comparison;
 }
 
@@ -99,10 +103,7 @@ Rows::value_type Row(const Workload& workload, const Comparison& c) {
   Rows::value_type row = EmptyRow(workload, c.precision);
   const Timing ours = Summarise(c.ours.seconds);
   row["seconds"] = ours.median;
-  if (!c.between.is_null()) {
-    row["matrix_rate_share"] =
-        c.between["moments_rate"].get<double>() / c.between["machine_rate"].get<double>();
-  }
+  if (!c.shares.empty()) row["matrix_rate_share"] = Summarise(c.shares).median;
   row["max_error"] = c.ours.last["measured_error"];
   if (c.peer.seconds.empty()) return row;
   const Timing peer = Summarise(c.peer.seconds);
@@ -136,8 +137,8 @@ Rows::value_type Detail(const std::string& name, const Side& side) {
 void AddDetails(const Comparison& c, Rows& rows) {
   rows.push_back(Detail("homolog, " + c.precision, c.ours));
   Rows::value_type& ours = rows.back();
-  if (!c.between.is_null()) {
-    ours["machine_gflops"] = c.between["machine_rate"].get<double>() / 1e9;
+  if (!c.machine_rates.empty()) {
+    ours["machine_gflops"] = Summarise(c.machine_rates).median / 1e9;
   }
   if (c.peer.seconds.empty()) return;
   ours["baseline_error"] = LargestDifference(c.ours.last["baseline"], c.peer.last["baseline"]);
@@ -171,7 +172,7 @@ Run AddCompare(CLI::App& command) {
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   command.add_flag("--no-share", flags->no_share,
-                   "Without the second run that holds the products against the machine's rate");
+                   "Without the runs that hold the products against the machine's rate");
   command.add_flag("--no-peer", flags->no_peer, "Measure Homolog alone");
   command
       .add_option("--precision", flags->precision,

@@ -3,48 +3,81 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <string_view>
+#include <vector>
 
 #include "common/error.h"
 #include "server/analysis/correlation_plan.h"
-#include "tests/bench/operation_count.h"
+#include "tests/bench/machine_rate.h"
 #include "tests/bench/published_method.h"
 #include "tests/bench/timing.h"
 
 namespace homolog::bench {
 namespace {
 
-// Remembers the plan, and times a product whenever a model has read a block.
+// Remembers the plan, and holds what follows a block's forward passes (statistics and products)
+// against the machine's own products just before and after, which take as long: the rate of a
+// machine that others share changes from second to second.
 class MachineControl : public analysis::RunControl {
  public:
-  explicit MachineControl(int64_t matrix) {
-    if (matrix == 0) return;
-    a_ = at::randn({matrix, matrix});
-    b_ = at::randn({matrix, matrix});
-    sum_ = at::zeros({matrix, matrix});
-    sum_.addmm_(a_, b_);
+  explicit MachineControl(int64_t matrix) : matrix_(matrix) {
+    if (matrix_ > 0) before_ = SustainedMatrixRate(matrix_, /*seconds=*/1);
   }
 
   void OnPlan(const analysis::CorrelationPlan& plan) override {
     passes_ = static_cast<int64_t>(plan.passes.size());
   }
-  void OnTokens(int64_t) override {
-    if (!a_.defined()) return;
-    const double start = Now();
-    sum_.addmm_(a_, b_);
-    seconds_ += Now() - start;
-    operations_ += ProductOperations(a_.size(0), a_.size(0), a_.size(0));
+  void OnTokens(int64_t tokens) override {
+    read_ = Now();
+    tokens_ += tokens;
   }
+  absl::Status Check() override {
+    EndBlock();
+    return absl::OkStatus();
+  }
+  void OnStage(std::string_view) override { EndBlock(); }
 
   int64_t passes() const { return passes_; }
+  // Of all products of the machine's.
   double seconds() const { return seconds_; }
   nlohmann::json rate() const {
     return seconds_ > 0 ? nlohmann::json(operations_ / seconds_) : nlohmann::json();
   }
+  // Of every block, for `operations` in all. None where passes differ in what they do.
+  std::vector<double> Shares(double operations) const {
+    std::vector<double> shares;
+    if (passes_ != 1) return shares;
+    double tokens = 0;
+    for (const Block& block : blocks_) tokens += block.tokens;
+    for (const Block& block : blocks_) {
+      shares.push_back(operations * block.tokens / tokens / block.seconds / block.machine_rate);
+    }
+    return shares;
+  }
 
  private:
-  at::Tensor a_, b_, sum_;
-  int64_t passes_ = 0;
-  double seconds_ = 0, operations_ = 0;
+  struct Block {
+    double tokens, seconds, machine_rate;
+  };
+
+  void EndBlock() {
+    // Between two models of a block there is nothing.
+    constexpr double kNothing = 1e-3;
+    const double seconds = read_ > 0 ? Now() - read_ : 0;
+    read_ = 0;
+    if (matrix_ == 0 || seconds < kNothing) return;
+    const double start = Now(), after = SustainedMatrixRate(matrix_, seconds);
+    seconds_ += Now() - start;
+    operations_ += after * (Now() - start);
+    blocks_.push_back({static_cast<double>(tokens_), seconds, (before_ + after) / 2});
+    before_ = after;
+    tokens_ = 0;
+  }
+
+  const int64_t matrix_;
+  double before_ = 0, read_ = 0, seconds_ = 0, operations_ = 0;
+  int64_t passes_ = 0, tokens_ = 0;
+  std::vector<Block> blocks_;
 };
 
 nlohmann::json NoResults() {
@@ -76,10 +109,10 @@ absl::StatusOr<nlohmann::json> OurSide(const Workload& workload, const OurOption
       error = std::max(error, pair.error.max_abs);
     }
   }
-  side["forward_seconds"] = set.cost.forward_seconds - control.seconds();
+  side["forward_seconds"] = set.cost.forward_seconds;
   side["moments_seconds"] = set.cost.moments_seconds;
   side["reduction_seconds"] = set.cost.reduction_seconds;
-  side["moments_rate"] = 2 * set.cost.moments_multiplications / set.cost.moments_seconds;
+  side["shares"] = control.Shares(2 * set.cost.moments_multiplications);
   side["machine_rate"] = control.rate();
   side["measured_error"] = error;
   side["passes"] = control.passes();

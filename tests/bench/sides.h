@@ -28,8 +28,9 @@ struct OurOptions {
 // ordered pair (0, 1), (0, 2) ... (1, 0) ... of one number per neuron.
 
 // One call of analysis::ComputeCorrelations for all. Also {"forward_seconds", "moments_seconds",
-// "reduction_seconds", "moments_rate" (operations a second), "machine_rate" (the same of the
-// products between the blocks, null without), "measured_error", "passes"}.
+// "reduction_seconds", "machine_rate" (operations a second of the products between the blocks, null
+// without), "shares" (of that rate, of the statistics and products of every block; empty without,
+// or where there are several passes), "measured_error", "passes"}.
 absl::StatusOr<nlohmann::json> OurSide(const Workload& workload, const OurOptions& options);
 // The published method, `batch` sequences at a time.
 absl::StatusOr<nlohmann::json> PublishedSide(const Workload& workload, int64_t batch);
