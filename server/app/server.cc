@@ -20,6 +20,7 @@
 #include "common/text.h"
 #include "server/app/drain.h"
 #include "server/app/exposure.h"
+#include "server/app/free_memory.h"
 #include "server/app/housekeeping.h"
 #include "server/app/process_stats.h"
 #include "server/app/store_digest_memo.h"
@@ -234,6 +235,7 @@ struct Server::Parts {
         store_service(store.get(), &slow, entrance),
         housekeeping({{std::chrono::seconds(1), [this] { store->Maintain(); }},
                       {std::chrono::seconds(1), [this] { manager.Maintain(); }},
+                      {std::chrono::seconds(30), [] { ReturnFreeMemory(); }},
                       {std::chrono::seconds(60), [this, ttl = config.operation_ttl] {
                          manager.Expire(ttl).status().IgnoreError();
                        }}}) {}

@@ -26,6 +26,8 @@ TEST(ErrorTest, CarriesCodeMessageReasonAndMetadata) {
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(Message(status), "no such checkpoint");
   EXPECT_EQ(ErrorReason(status), "CHECKPOINT_NOT_FOUND");
+  EXPECT_EQ(ErrorValue(status, "checkpoint"), "a/1");
+  EXPECT_EQ(ErrorValue(status, "model"), "");
   const google::rpc::ErrorInfo info = InfoOf(status);
   EXPECT_EQ(info.domain(), "homolog");
   EXPECT_EQ(info.metadata().at("checkpoint"), "a/1");
@@ -47,6 +49,7 @@ TEST(ErrorTest, HasAShortFormPerCode) {
 TEST(ErrorTest, HasNoReasonWithoutInfo) {
   EXPECT_EQ(ErrorReason(absl::InternalError("plain")), "");
   EXPECT_EQ(ErrorReason(absl::OkStatus()), "");
+  EXPECT_EQ(ErrorValue(absl::InternalError("plain"), "key"), "");
 }
 
 TEST(ErrorTest, AnnotatingPrefixesTheMessageAndKeepsTheRest) {
