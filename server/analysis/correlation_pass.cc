@@ -59,24 +59,29 @@ at::Tensor CorrelationPass::Zeros(int64_t rows, int64_t columns) const {
   return at::zeros({rows, columns}, at::TensorOptions().dtype(at::kFloat).device(device_));
 }
 
-// cuBLAS chooses by the shape how it adds up, and has enough to do with one tile.
+// cuBLAS and oneDNN choose by the shape how they add up.
 bool CorrelationPass::MayJoin(const CrossTile& a, const CrossTile& b) const {
-  return device_.is_cpu() && a.row_model == b.row_model && a.column_model == b.column_model &&
-         a.column == b.column && a.columns == b.columns && a.row_layer + 1 == b.row_layer &&
+  return device_.is_cpu() && options_.precision == Precision::kFloat32 &&
+         a.row_model == b.row_model && a.column_model == b.column_model && a.column == b.column &&
+         a.columns == b.columns && a.row_layer + 1 == b.row_layer &&
          standardiser(a.row_model).shape().d_mlp >= kJoinedNeurons;
 }
 
 void CorrelationPass::Join() {
-  for (size_t begin = 0, end = 0; begin < cross_.size(); begin = end) {
-    const CrossTile& first = cross_[begin].tile;
-    for (end = begin + 1; end < cross_.size(); ++end) {
-      if (!MayJoin(cross_[end - 1].tile, cross_[end].tile)) break;
-    }
-    const auto layers = static_cast<int64_t>(end - begin);
+  std::vector<std::vector<CrossSums*>> groups;
+  for (CrossSums& sums : cross_) {
+    const auto group = std::find_if(groups.begin(), groups.end(), [&](const auto& tiles) {
+      return MayJoin(tiles.back()->tile, sums.tile);
+    });
+    (group == groups.end() ? groups.emplace_back() : *group).push_back(&sums);
+  }
+  for (const std::vector<CrossSums*>& group : groups) {
+    const CrossTile& first = group[0]->tile;
+    const auto layers = static_cast<int64_t>(group.size());
     const int64_t d_mlp = standardiser(first.row_model).shape().d_mlp;
     joint_.push_back({first, layers, Zeros(layers * d_mlp, first.columns)});
     for (int64_t i = 0; i < layers; ++i) {
-      cross_[begin + i].products = joint_.back().products.narrow(0, i * d_mlp, d_mlp);
+      group[i]->products = joint_.back().products.narrow(0, i * d_mlp, d_mlp);
     }
   }
 }

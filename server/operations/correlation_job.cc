@@ -88,6 +88,12 @@ absl::Status RecordStored(store::Store& store, const CorrelationInputs& inputs,
   return absl::OkStatus();
 }
 
+// Of what the disk had no space for: it waits for what is lacking beside its own snapshots' space.
+absl::Status Full(const absl::Status& status, int64_t bytes) {
+  return ResourceExhausted("STORE_FULL", std::string(status.message()),
+                           {{"bytes", absl::StrCat(std::max<int64_t>(bytes, 1))}});
+}
+
 // Where the disk has no space for it, and would have without the snapshots of its own computation,
 // they go.
 absl::Status PutOrMakeRoom(const AnalysisContext& context, const std::string& operation,
@@ -95,10 +101,13 @@ absl::Status PutOrMakeRoom(const AnalysisContext& context, const std::string& op
                            const std::vector<store::Blob>& columns) {
   absl::Status stored = context.store->PutResult(kCorrelations, id, manifest, columns);
   if (ErrorReason(stored) != "STORE_FULL") return stored;
-  int64_t lacking = 0;
-  const bool suffices = absl::SimpleAtoi(ErrorValue(stored, "lacking_bytes"), &lacking) &&
-                        SnapshotBytes(context.snapshots, operation) >= lacking;
-  if (!suffices) return stored;
+  int64_t bytes = 0, lacking = 0;
+  if (!absl::SimpleAtoi(ErrorValue(stored, "bytes"), &bytes) ||
+      !absl::SimpleAtoi(ErrorValue(stored, "lacking_bytes"), &lacking)) {
+    return stored;
+  }
+  const int64_t spare = SnapshotBytes(context.snapshots, operation);
+  if (spare < lacking) return Full(stored, bytes - spare);
   DeleteSnapshots(context.snapshots, operation);
   return context.store->PutResult(kCorrelations, id, manifest, columns);
 }

@@ -1,7 +1,7 @@
 // The one thread that owns all libtorch work of a device.
 //
 // Thread-safety: all methods may be called from any thread but the worker's own, unless they say
-// otherwise (Post...: from any).
+// otherwise (Post..., Drop: from any).
 #ifndef HOMOLOG_SERVER_OPERATIONS_DEVICE_WORKER_H_
 #define HOMOLOG_SERVER_OPERATIONS_DEVICE_WORKER_H_
 

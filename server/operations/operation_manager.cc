@@ -82,6 +82,7 @@ void OperationManager::Run(const Job& job, const std::shared_ptr<ActiveOperation
   const std::string reason = ErrorReason(status);
   if (reason == analysis::kYielded && !active->cancelled()) {
     active->Pause();
+    active->Save().IgnoreError();
     Requeue({job, active});
     EndIfCancelled(active);
     return;

@@ -19,7 +19,8 @@ void OperationManager::Postpone(Unended unended, const absl::Status& status) {
   const std::shared_ptr<ActiveOperation> active = unended.active;
   active->OnWaitingForStore(status);
   active->Pause();
-  int64_t bytes = 0;  // of what it could not write; 0: it did not try
+  active->Save().IgnoreError();  // an attempt that ended here did not end the server
+  int64_t bytes = 0;             // of what it could not write; 0: it did not try
   if (!absl::SimpleAtoi(ErrorValue(status, "bytes"), &bytes)) bytes = 0;
   if (options_.on_postponed) options_.on_postponed(active->operation(), status);
   {
@@ -30,8 +31,8 @@ void OperationManager::Postpone(Unended unended, const absl::Status& status) {
   EndIfCancelled(active);
 }
 
-// After it has begun to wait: who cancelled it just before found that it ran, and left the end to
-// the job.
+// After it has begun to wait: who cancelled it just before found it where it was then, running or
+// on its way to the queue.
 void OperationManager::EndIfCancelled(const std::shared_ptr<ActiveOperation>& active) {
   if (!active->cancelled()) return;
   Unqueue(active->operation());
@@ -52,7 +53,10 @@ void OperationManager::Maintain() {
     DeleteRefusedLocked();
     ended = SaveEndsLocked();
   }
-  for (const Unended& unended : going_on) Requeue(unended);
+  for (const Unended& unended : going_on) {
+    Requeue(unended);
+    EndIfCancelled(unended.active);
+  }
   for (const v1::Operation& operation : ended) on_end_(operation);
 }
 

@@ -151,7 +151,9 @@ absl::StatusOr<v1::Operation> OperationManager::Submit(Job job, const Requester&
   const auto active = std::make_shared<ActiveOperation>(record, shared_);
   const std::string& name = record.operation().name();
   if (absl::Status saved = active->Save(); !saved.ok()) {
-    refused_.push_back(name);
+    // Only what was tried may be read back from the log.
+    const std::string tried = ErrorValue(saved, "bytes");
+    if (ErrorReason(saved) != "STORE_READ_ONLY" || tried != "0") refused_.push_back(name);
     return saved;
   }
   active_[name] = active;

@@ -117,7 +117,8 @@ absl::Status Store::PutResult(std::string_view kind, std::string_view id, std::s
   batch.Put(database_->family(Family::kResults), key,
             ManifestRecord::Serialize(key, manifest, bytes));
   if (const absl::Status written = database_->Write(batch); !written.ok()) {
-    index_may_lack_ = true;  // it may be read back from the log when the store is opened anew
+    // What was begun may be read back from the log when the store is opened anew.
+    if (ErrorReason(written) != "STORE_FULL") index_may_lack_ = true;
     return written;
   }
   index_->Put(key, bytes);

@@ -22,10 +22,11 @@
 // returns. Errors: NOT_FOUND with reason RESULT_NOT_FOUND, BLOB_NOT_FOUND, OPERATION_NOT_FOUND,
 // DATASET_NOT_FOUND, META_NOT_FOUND; INVALID_ARGUMENT with reason INVALID_RESOURCE_ID for a kind,
 // id or blob to write that is not a resource id (common/resource_names.h); DATA_LOSS with reason
-// RESULT_DAMAGED for a result that was dropped; RocksDB's own errors as UNAVAILABLE (reason
-// STORE_UNAVAILABLE, or STORE_READ_ONLY of a write) or DATA_LOSS (reason STORE_CORRUPT) with its
-// message; RESOURCE_EXHAUSTED (reason STORE_FULL) for a large write beside too little space. A
-// write that gave STORE_READ_ONLY may still be there once the store takes writes again.
+// RESULT_DAMAGED for a result that was dropped; UNAVAILABLE with reason RESULT_CHANGED for one that
+// could not be read whole once and is intact, or gone, now; RocksDB's own errors as UNAVAILABLE
+// (reason STORE_UNAVAILABLE, or STORE_READ_ONLY of a write) or DATA_LOSS (reason STORE_CORRUPT)
+// with its message; RESOURCE_EXHAUSTED (reason STORE_FULL) for a large write beside too little
+// space. A write that gave STORE_READ_ONLY may still be there once the store takes writes again.
 #ifndef HOMOLOG_SERVER_STORE_STORE_H_
 #define HOMOLOG_SERVER_STORE_STORE_H_
 

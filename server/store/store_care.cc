@@ -146,6 +146,8 @@ void Store::Maintain() {
   database_->DiscardLeftChunks();
   {
     const std::lock_guard lock(results_mutex_);
+    // Again, now that no writer is under way: one may have failed since.
+    if (database_->read_only_reason()) return;
     if (index_may_lack_) index_may_lack_ = !LoadIndex().ok();
     Evict();  // a hold may have ended, or the budget be smaller than that of a former process
   }

@@ -67,7 +67,7 @@ absl::StatusOr<Comparison> Measure(const Workload& workload, const std::string& 
                              RunInChild([&] { return PublishedSide(workload, flags.peer_batch); }));
     comparison.peer.Add(std::move(peer));
   }
-  if (flags.no_share) return comparison;
+  if (flags.no_share || comparison.ours.last["passes"] != 1) return comparison;
   OurOptions between = flags.ours;
   between.machine_matrix = common.machine_matrix;
   for (int i = 0; i < common.Repetitions(3); ++i) {

@@ -26,9 +26,11 @@ class MachineControl : public analysis::RunControl {
 
   void OnPlan(const analysis::CorrelationPlan& plan) override {
     passes_ = static_cast<int64_t>(plan.passes.size());
+    models_ = static_cast<int64_t>(plan.passes[0].models.size());
   }
   void OnTokens(int64_t tokens) override {
     read_ = Now();
+    ++models_read_;
     tokens_ += tokens;
   }
   absl::Status Check() override {
@@ -43,10 +45,10 @@ class MachineControl : public analysis::RunControl {
   nlohmann::json rate() const {
     return seconds_ > 0 ? nlohmann::json(operations_ / seconds_) : nlohmann::json();
   }
-  // Of every block, for `operations` in all. None where passes differ in what they do.
+  // Of every block, for `operations` in all. None where there are passes, which differ in what they
+  // do.
   std::vector<double> Shares(double operations) const {
     std::vector<double> shares;
-    if (passes_ != 1) return shares;
     double tokens = 0;
     for (const Block& block : blocks_) tokens += block.tokens;
     for (const Block& block : blocks_) {
@@ -61,22 +63,19 @@ class MachineControl : public analysis::RunControl {
   };
 
   void EndBlock() {
-    // Between two models of a block there is nothing.
-    constexpr double kNothing = 1e-3;
-    const double seconds = read_ > 0 ? Now() - read_ : 0;
-    read_ = 0;
-    if (matrix_ == 0 || seconds < kNothing) return;
+    if (matrix_ == 0 || passes_ != 1 || models_read_ < models_) return;
+    const double seconds = Now() - read_;
     const double start = Now(), after = SustainedMatrixRate(matrix_, seconds);
     seconds_ += Now() - start;
     operations_ += after * (Now() - start);
     blocks_.push_back({static_cast<double>(tokens_), seconds, (before_ + after) / 2});
     before_ = after;
-    tokens_ = 0;
+    models_read_ = tokens_ = 0;
   }
 
   const int64_t matrix_;
   double before_ = 0, read_ = 0, seconds_ = 0, operations_ = 0;
-  int64_t passes_ = 0, tokens_ = 0;
+  int64_t passes_ = 0, models_ = 0, models_read_ = 0, tokens_ = 0;
   std::vector<Block> blocks_;
 };
 

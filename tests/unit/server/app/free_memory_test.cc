@@ -12,9 +12,7 @@
 namespace homolog::app {
 namespace {
 
-double ResidentMib() {
-  return static_cast<double>(ReadProcessStats().resident_bytes) / (1 << 20);
-}
+double ResidentMib() { return static_cast<double>(ReadProcessStats().resident_bytes) / (1 << 20); }
 
 TEST(ReturnFreeMemoryTest, GivesBackWhatLiesBelowAnAllocationThatLives) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
