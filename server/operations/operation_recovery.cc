@@ -32,11 +32,11 @@ void OperationManager::Postpone(Unended unended, const absl::Status& status) {
 }
 
 // After it has begun to wait: who cancelled it just before found it where it was then, running or
-// on its way to the queue.
+// on its way to the queue. One that the worker has begun by now ends itself.
 void OperationManager::EndIfCancelled(const std::shared_ptr<ActiveOperation>& active) {
   if (!active->cancelled()) return;
   Unqueue(active->operation());
-  End(active, active->Interruption());
+  if (active->End(active->Interruption(), /*only_if_waiting=*/true)) Retire(active).IgnoreError();
 }
 
 void OperationManager::Maintain() {
