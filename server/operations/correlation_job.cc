@@ -88,13 +88,10 @@ absl::Status RecordStored(store::Store& store, const CorrelationInputs& inputs,
   return absl::OkStatus();
 }
 
-// What the store looks for space for before it writes: smaller writes it takes at once.
-constexpr int64_t kLargeWriteBytes = int64_t{64} << 10;
-
 // Of what the disk had no space for: it waits for what is lacking beside its own snapshots' space.
 absl::Status Full(const absl::Status& status, int64_t bytes) {
   return ResourceExhausted("STORE_FULL", std::string(status.message()),
-                           {{"bytes", absl::StrCat(std::max(bytes, kLargeWriteBytes))}});
+                           {{"bytes", absl::StrCat(std::max(bytes, store::kLargeWriteBytes))}});
 }
 
 // Where the disk has no space for it, and would have without the snapshots of its own computation,

@@ -17,9 +17,6 @@
 namespace homolog::store {
 namespace {
 
-// Smaller ones are what the spare space is for.
-constexpr size_t kLargeWriteBytes = size_t{64} << 10;
-
 rocksdb::Slice ToSlice(std::string_view text) { return {text.data(), text.size()}; }
 
 std::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
@@ -173,7 +170,7 @@ absl::Status Store::Database::Write(rocksdb::WriteBatch& batch, Durability durab
 
 absl::Status Store::Database::CheckWrites(uint64_t bytes) const {
   if (const auto reason = gate_.reason()) return ReadOnlyError(*reason);
-  return bytes < kLargeWriteBytes ? absl::OkStatus() : CheckSpaceFor(bytes);
+  return bytes < static_cast<uint64_t>(kLargeWriteBytes) ? absl::OkStatus() : CheckSpaceFor(bytes);
 }
 
 void Store::Database::DeletePrefix(rocksdb::WriteBatch& batch, Family family,

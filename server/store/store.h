@@ -54,6 +54,10 @@ namespace homolog::store {
 
 class ResultIndex;
 
+// From here on a write is refused where it would leave too little space; smaller ones are what the
+// spare space is for.
+inline constexpr int64_t kLargeWriteBytes = int64_t{64} << 10;
+
 // Something that whoever runs the server should hear of.
 struct StoreEvent {
   enum class Kind {
