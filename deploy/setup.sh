@@ -5,7 +5,7 @@ set -eu
 
 PACKAGES="
   build-essential g++ cmake ninja-build ccache pkg-config git ca-certificates
-  libtorch-dev libopenblas0-openmp libblas-dev libdnnl-dev
+  libtorch-dev libopenblas0-openmp libblas-dev libdnnl-dev ocl-icd-opencl-dev
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
   libabsl-dev librocksdb-dev prometheus-cpp-dev libcpp-httplib-dev
   libgtest-dev libgmock-dev libbenchmark-dev
