@@ -134,6 +134,9 @@ void LogStoreEvent(const store::StoreEvent& event) {
     case Kind::kServing:
       LOG(INFO) << "store=serving";
       return;
+    case Kind::kLogDamaged:
+      LOG(ERROR) << "store=log-damaged message=" << Quoted(event.detail);
+      return;
   }
 }
 

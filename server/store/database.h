@@ -137,6 +137,8 @@ class Store::Database {
   absl::Status PurgeInterruptedUploads();
   absl::StatusOr<std::vector<std::string>> FindInterruptedUploads() const;
   absl::Status OpenFamilies(bool read_only);
+  rocksdb::Status OpenForWriting(const std::vector<rocksdb::ColumnFamilyDescriptor>& descriptors,
+                                 rocksdb::DB** db);
   void CloseHandles();  // and the database
   absl::Status Resume();
   absl::Status OpenAnew();
@@ -153,6 +155,7 @@ class Store::Database {
 
   const std::string path_;
   rocksdb::Env* const env_;
+  const decltype(StoreOptions::observer) observer_;
   rocksdb::FileLock* lock_ = nullptr;  // of our own: RocksDB's is given up while it is opened anew
   WriteGate gate_;
   const rocksdb::DBOptions database_options_;

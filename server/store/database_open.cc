@@ -97,6 +97,7 @@ WriteGate::Observer GateObserver(const StoreOptions& options) {
 Store::Database::Database(std::string path, const StoreOptions& options)
     : path_(std::move(path)),
       env_(options.env != nullptr ? options.env : rocksdb::Env::Default()),
+      observer_(options.observer),
       gate_(GateObserver(options)),
       database_options_(DatabaseOptions(env_, &gate_)),
       family_options_(FamilyOptions()) {}
@@ -159,7 +160,7 @@ absl::Status Store::Database::OpenFamilies(bool read_only) {
   const rocksdb::Status opened =
       read_only
           ? rocksdb::DB::OpenForReadOnly(database_options_, path_, descriptors, &handles_, &db)
-          : rocksdb::DB::Open(database_options_, path_, descriptors, &handles_, &db);
+          : OpenForWriting(descriptors, &db);
   if (!opened.ok()) return Error(opened);
   db_.reset(db);
   for (rocksdb::ColumnFamilyHandle* handle : handles_) {
@@ -169,6 +170,25 @@ absl::Status Store::Database::OpenFamilies(bool read_only) {
     tags_[known - kFamilyNames.begin()].Set(*handle);
   }
   return absl::OkStatus();
+}
+
+// A record that a crash left unfinished at a log's end was promised to nobody. A damaged one in its
+// midst ends what can be read, and what followed it may have been promised: the store serves what
+// there is, but not without a word.
+rocksdb::Status Store::Database::OpenForWriting(
+    const std::vector<rocksdb::ColumnFamilyDescriptor>& descriptors, rocksdb::DB** db) {
+  rocksdb::DBOptions options = database_options_;
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  rocksdb::Status whole = rocksdb::DB::Open(options, path_, descriptors, &handles_, db);
+  if (!whole.IsCorruption()) return whole;
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+  rocksdb::Status opened = rocksdb::DB::Open(options, path_, descriptors, &handles_, db);
+  if (opened.ok() && observer_) {
+    observer_({StoreEvent::Kind::kLogDamaged, "",
+               absl::StrCat("what was written after a damaged record of the log of ", Quoted(path_),
+                            " is lost: ", whole.ToString())});
+  }
+  return opened;
 }
 
 absl::Status Store::Database::CheckSchemaVersion() const {

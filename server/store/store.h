@@ -65,6 +65,9 @@ struct StoreEvent {
     kEvicted,   // result `name` made room for others
     kReadOnly,  // no more writes: `detail`
     kServing,   // writes are taken again
+    // A record in the midst of RocksDB's log was damaged: what was written after it and was in no
+    // table yet is lost. `detail`: where.
+    kLogDamaged,
   };
   Kind kind = Kind::kServing;
   std::string name;  // {kind}/{id}

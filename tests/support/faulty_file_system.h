@@ -5,6 +5,7 @@
 #define HOMOLOG_TESTS_SUPPORT_FAULTY_FILE_SYSTEM_H_
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -15,11 +16,14 @@
 namespace homolog::testing {
 
 struct Faults {
-  std::atomic<bool> disk_full = false;     // writes: no space left, half of one done
-  std::atomic<bool> read_only = false;     // writes and new files: an input/output error
-  std::atomic<bool> sync_fails = false;    // syncs: an input/output error
-  std::atomic<bool> no_manifest = false;   // new manifests, which every opening needs: an error
-  std::atomic<int64_t> free_bytes = -1;    // what the disk says it has left; -1: the truth
+  std::atomic<bool> disk_full = false;    // writes: no space left, half of one done
+  std::atomic<bool> read_only = false;    // writes and new files: an input/output error
+  std::atomic<bool> sync_fails = false;   // syncs: an input/output error
+  std::atomic<bool> no_manifest = false;  // new manifests, which every opening needs: an error
+  std::atomic<int64_t> free_bytes = -1;   // what the disk says it has left; -1: the truth
+  // The same, of a disk that others fill and empty; in place of free_bytes. To be set while no
+  // other thread uses the store.
+  std::function<int64_t()> free_space;
   std::atomic<bool> short_reads = false;   // reads of tables: half of what was asked for
   std::atomic<bool> flipped_bits = false;  // reads of tables: one bit in the middle is wrong
 };
@@ -51,7 +55,8 @@ class FaultyFileSystem : public rocksdb::FileSystemWrapper {
   }
   rocksdb::IOStatus GetFreeSpace(const std::string& path, const rocksdb::IOOptions& options,
                                  uint64_t* bytes, rocksdb::IODebugContext* debug) override {
-    const int64_t free_bytes = faults_->free_bytes;
+    const int64_t free_bytes =
+        faults_->free_space ? faults_->free_space() : faults_->free_bytes.load();
     if (free_bytes < 0) return target()->GetFreeSpace(path, options, bytes, debug);
     *bytes = static_cast<uint64_t>(free_bytes);
     return rocksdb::IOStatus::OK();

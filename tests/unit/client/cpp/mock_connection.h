@@ -10,6 +10,10 @@ namespace homolog::client {
 
 class MockConnection : public Connection {
  public:
+  // Defined elsewhere: they instantiate every mock, which takes compilers long.
+  MockConnection();
+  ~MockConnection() override;
+
   MOCK_METHOD(absl::StatusOr<v1::ListCheckpointsResponse>, ListCheckpoints,
               (const v1::ListCheckpointsRequest&), (override));
   MOCK_METHOD(absl::StatusOr<v1::Checkpoint>, GetCheckpoint, (const v1::GetCheckpointRequest&),

@@ -3,12 +3,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "common/error.h"
 #include "server/store/dataset_upload.h"
+#include "tests/support/faulty_file_system.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/tiny_model.h"
 
@@ -30,13 +34,17 @@ class Control : public analysis::RunControl {
     return ++checks == cancel_at_ ? absl::CancelledError("enough") : absl::OkStatus();
   }
   void OnPlan(const analysis::CorrelationPlan& plan) override { plans.push_back(plan); }
-  void OnStage(std::string_view stage) override { stages.emplace_back(stage); }
+  void OnStage(std::string_view stage) override {
+    stages.emplace_back(stage);
+    if (stage == "storing" && before_storing) before_storing();
+  }
   void OnTotalTokens(int64_t total) override { total_tokens = total; }
   void OnTokens(int64_t more) override { tokens += more; }
 
   int64_t checks = 0, tokens = 0, total_tokens = 0;
   std::vector<std::string> stages;
   std::vector<analysis::CorrelationPlan> plans;
+  std::function<void()> before_storing;
 
  private:
   const int64_t cancel_at_;
@@ -44,7 +52,10 @@ class Control : public analysis::RunControl {
 
 class CorrelationJobTest : public ::testing::Test {
  protected:
-  CorrelationJobTest() : store_(*store::Store::Open((folder_ / "store").string())) {
+  CorrelationJobTest() {
+    store::StoreOptions options;
+    options.env = env_.get();
+    store_ = *store::Store::Open((folder_ / "store").string(), options);
     for (const char model : {'a', 'b', 'c', 'd'}) {
       WriteTinyModel(folder_ / "models" / std::string(1, model) / "1",
                      {.seed = static_cast<uint64_t>(model)});
@@ -118,6 +129,9 @@ class CorrelationJobTest : public ::testing::Test {
   }
 
   TemporaryFolder folder_;
+  testing::Faults faults_;
+  const std::unique_ptr<rocksdb::Env> env_ =
+      rocksdb::NewCompositeEnv(std::make_shared<testing::FaultyFileSystem>(&faults_));
   std::unique_ptr<store::Store> store_;
   checkpoints::MemoryDigestMemo memo_;
   std::unique_ptr<checkpoints::Registry> registry_;
@@ -206,6 +220,56 @@ TEST_F(CorrelationJobTest, RefusesADataSetThatIsNotWhatItWasValidatedWith) {
   Control control;
   const absl::Status status = RunCorrelation(Context(), inputs, "operations/1", control);
   EXPECT_EQ(ErrorReason(status), "DATASET_CHANGED") << status;
+}
+
+// Snapshots on the store's own disk, which has little space left once a result is to be stored.
+class CorrelationJobOnAFullDiskTest : public CorrelationJobTest {
+ protected:
+  static constexpr int64_t kMebibyte = 1 << 20, kStaysFree = 64 * kMebibyte;
+
+  CorrelationJobOnAFullDiskTest() {
+    for (const char model : {'w', 'x'}) {
+      WriteTinyModel(folder_ / "models" / std::string(1, model) / "1",
+                     {.d_mlp = 128, .seed = static_cast<uint64_t>(model)});
+    }
+    context_ = Context();
+    context_.snapshots = {.folder = (folder_ / "snapshots").string(),
+                          .interval = std::chrono::seconds(0),
+                          .on_failure = [](const std::string& problem) { FAIL() << problem; }};
+    faults_.free_space = [this] { return disk_ - Snapshots(); };
+  }
+
+  int64_t Snapshots() { return SnapshotBytes(context_.snapshots, "operations/1"); }
+  // The snapshots grow by 4 MiB before the result is stored; without them the disk would have
+  // `without_snapshots` left.
+  absl::Status RunOnDiskOf(int64_t without_snapshots) {
+    const CorrelationInputs inputs = Inputs("wx");
+    Control control;
+    control.before_storing = [&] {
+      EXPECT_GT(Snapshots(), 0);
+      std::ofstream(folder_ / "snapshots" / "1" / "more") << std::string(4 * kMebibyte, 'x');
+      disk_ = without_snapshots;
+    };
+    return RunCorrelation(context_, inputs, "operations/1", control);
+  }
+
+  AnalysisContext context_;
+  int64_t disk_ = int64_t{1} << 40;
+};
+
+TEST_F(CorrelationJobOnAFullDiskTest, AResultMayTakeTheSpaceOfItsOwnSnapshots) {
+  EXPECT_EQ(RunOnDiskOf(kStaysFree + 4 * kMebibyte), absl::OkStatus());
+  EXPECT_EQ(Plan(Inputs("wx")).stored_results, 1);
+  EXPECT_EQ(Snapshots(), 0);
+}
+
+TEST_F(CorrelationJobOnAFullDiskTest, SnapshotsWhoseSpaceWouldNotDoStay) {
+  const absl::Status status = RunOnDiskOf(kStaysFree - kMebibyte);
+  EXPECT_EQ(ErrorReason(status), "STORE_FULL") << status;
+  // With the snapshots' space the result needs no more: the least that is waited for.
+  EXPECT_EQ(ErrorValue(status, "bytes"), std::to_string(store::kLargeWriteBytes));
+  EXPECT_GT(Snapshots(), 4 * kMebibyte);
+  EXPECT_EQ(Plan(Inputs("wx")).stored_results, 0);
 }
 
 }  // namespace
