@@ -1,6 +1,7 @@
 #include "server/analysis/correlation_pass.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <string>
@@ -9,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
 #include "server/analysis/clock.h"
+#include "server/analysis/joint_products.h"
 
 namespace homolog::analysis {
 namespace {
@@ -16,8 +18,8 @@ namespace {
 // Neurons of either side of a tile whose correlations are also taken in float64, each with each.
 constexpr int64_t kSampledNeurons = 8;
 
-// Narrower layers are not joined: products of few columns go another way through BLAS than those
-// of many, and round differently. A pass must give the same bits whichever tiles it has.
+// Narrower layers are not joined: products of few columns and positions go another way through BLAS
+// than those of many, and round differently.
 constexpr int64_t kJoinedNeurons = 256;
 
 // On the device without waiting for it, where that is another one.
@@ -79,9 +81,13 @@ void CorrelationPass::Join() {
     const CrossTile& first = group[0]->tile;
     const auto layers = static_cast<int64_t>(group.size());
     const int64_t d_mlp = standardiser(first.row_model).shape().d_mlp;
-    joint_.push_back({first, layers, Zeros(layers * d_mlp, first.columns)});
-    for (int64_t i = 0; i < layers; ++i) {
-      group[i]->products = joint_.back().products.narrow(0, i * d_mlp, d_mlp);
+    const at::Tensor products = Zeros(layers * d_mlp, first.columns);
+    for (int64_t i = 0; i < layers; ++i) group[i]->products = products.narrow(0, i * d_mlp, d_mlp);
+    // A pass must give the same bits whichever tiles it has.
+    if (layers > 1 && JointProductsAreExact(products, layers)) {
+      joint_.push_back({first, layers, products});
+    } else {
+      for (const CrossSums* tile : group) joint_.push_back({tile->tile, 1, tile->products});
     }
   }
 }
@@ -181,7 +187,8 @@ void CorrelationPass::AddProducts() {
   for (auto& [model, side] : sides_) side->operand = multiplier_.Operand(side->wide);
   std::vector<SymmetricProduct> within;
   for (const WithinSums& sums : within_) {
-    within.push_back({Layers(sums.tile.model, sums.tile.layer, 1), sums.products});
+    within.push_back({Layers(sums.tile.model, sums.tile.layer, 1), sums.products,
+                      standardiser(sums.tile.model).shape().layers >= at::get_num_threads()});
   }
   multiplier_.AddUpperProducts(within);
   for (const JointSums& sums : joint_) {

@@ -47,6 +47,17 @@ void AddSymmetricProduct(const at::Tensor& a, const at::Tensor& sum) {
          &sum_stride);
 }
 
+// Threads that share a triangle wait for one another.
+void AddByOneThreadEach(const std::vector<const SymmetricProduct*>& products) {
+  const auto count = static_cast<int64_t>(products.size());
+  // A range of one would run outside of a parallel region, where BLAS takes all threads.
+  at::parallel_for(0, std::max<int64_t>(count, 2), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < std::min(end, count); ++i) {
+      AddSymmetricProduct(products[i]->a, products[i]->sum);
+    }
+  });
+}
+
 }  // namespace
 
 absl::Status CheckPrecision(Precision precision, at::Device device) {
@@ -91,18 +102,17 @@ void Multiplier::AddProduct(const at::Tensor& a, const at::Tensor& b, at::Tensor
 }
 
 void Multiplier::AddUpperProducts(const std::vector<SymmetricProduct>& products) const {
-  const auto count = static_cast<int64_t>(products.size());
-  int64_t next = 0;
-  if (count > 0 && products[0].sum.device().is_cpu() && precision_ == Precision::kFloat32) {
-    // A thread each: those that share a triangle wait for one another. The last ones, too few for
-    // all threads, are shared.
-    next = count - count % at::get_num_threads();
-    at::parallel_for(0, next, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) AddSymmetricProduct(products[i].a, products[i].sum);
-    });
-    for (; next < count; ++next) AddSymmetricProduct(products[next].a, products[next].sum);
+  std::vector<const SymmetricProduct*> by_one_thread;
+  for (const SymmetricProduct& product : products) {
+    if (!product.sum.device().is_cpu() || precision_ != Precision::kFloat32) {
+      AddUpperPanels(product.a, product.sum);
+    } else if (product.one_thread) {
+      by_one_thread.push_back(&product);
+    } else {
+      AddSymmetricProduct(product.a, product.sum);
+    }
   }
-  for (; next < count; ++next) AddUpperPanels(products[next].a, products[next].sum);
+  AddByOneThreadEach(by_one_thread);
 }
 
 void Multiplier::AddUpperPanels(const at::Tensor& a, const at::Tensor& sum) const {

@@ -24,6 +24,8 @@ double MeasuredMultiplicationsPerSecond(Precision precision, at::Device device);
 // columns of a wider matrix.
 struct SymmetricProduct {
   at::Tensor a, sum;
+  // On the CPU: by one thread, beside others, instead of by all threads. Bits may depend on it.
+  bool one_thread;
 };
 
 class Multiplier {
