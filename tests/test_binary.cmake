@@ -1,10 +1,10 @@
 # How tests are compiled: without optimisation, since compiling them takes longer than running them,
 # and with what most of them begin with precompiled, once for each set of libraries.
-# Undefined behaviour is looked for in what is tested; to look for it in the tests takes half as long
-# again to compile.
 add_library(homolog_test_options INTERFACE)
 target_compile_options(homolog_test_options INTERFACE -O0 -pthread)  # as all that links gRPC
 
+# Undefined behaviour is looked for in what is tested: to look for it in the tests themselves takes half
+# as long again to compile.
 if(HOMOLOG_SANITIZE)
   target_compile_options(homolog_test_options INTERFACE -g0 -fno-sanitize=undefined)
 endif()

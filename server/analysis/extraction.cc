@@ -1,6 +1,7 @@
 #include "server/analysis/extraction.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include <algorithm>
 

@@ -1,6 +1,7 @@
 #include "server/engine/layers.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 namespace homolog::engine {
 

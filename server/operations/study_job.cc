@@ -1,6 +1,7 @@
 #include "server/operations/study_job.h"
 
 #include <ATen/core/grad_mode.h>
+#include <c10/core/GradMode.h>
 
 #include <memory>
 #include <string>

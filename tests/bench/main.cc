@@ -1,5 +1,6 @@
 // homolog-bench: where Homolog's speed is measured.
 #include <ATen/core/grad_mode.h>
+#include <c10/core/GradMode.h>
 
 #include <CLI/CLI.hpp>
 #include <iostream>

@@ -1,6 +1,7 @@
 // What the golden cases do not show of a decoder: where it stops, what its edits do, that it looks
 // back only, that gradients reach its weights.
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
