@@ -35,13 +35,6 @@ class CareTest : public StoreTestBase {
   void Tamper(const std::string& family, const std::string& key, Change change) {
     Raw([&](RawDatabase& raw) { raw.Put(family, key, change(raw.Get(family, key))); });
   }
-  std::vector<std::string> Ids() {
-    std::vector<std::string> ids;
-    for (const Record& record : ValueOf(store_->ListResults(kKind, 1000, "")).records) {
-      ids.push_back(record.id);
-    }
-    return ids;
-  }
   // All pages of a verification.
   VerifiedPage VerifyAll() {
     VerifiedPage all;
@@ -71,7 +64,7 @@ TEST_F(CareTest, ServesNoColumnWithAFlippedBitAndDropsItsResult) {
   const absl::Status damaged = store_->GetBlob(kKind, "a", "x").status();
   EXPECT_EQ(damaged.code(), absl::StatusCode::kDataLoss) << damaged;
   EXPECT_EQ(ErrorReason(damaged), "RESULT_DAMAGED");
-  EXPECT_THAT(Ids(), ElementsAre("b"));
+  EXPECT_THAT(CorrelationIds(), ElementsAre("b"));
   ASSERT_THAT(events_, SizeIs(1));
   EXPECT_EQ(events_[0].kind, StoreEvent::Kind::kDamaged);
   EXPECT_EQ(events_[0].name, "correlations/a");
@@ -88,7 +81,7 @@ TEST_F(CareTest, ServesNoManifestWithAFlippedBitNorListsIt) {
   Reopen();
   EXPECT_EQ(ErrorReason(store_->GetResult(kKind, "a").status()), "RESULT_DAMAGED");
   EXPECT_EQ(ErrorReason(store_->GetResult(kKind, "a").status()), "RESULT_NOT_FOUND");
-  EXPECT_THAT(Ids(), IsEmpty());
+  EXPECT_THAT(CorrelationIds(), IsEmpty());
 }
 
 TEST_F(CareTest, ServesNoPieceOfAnotherKey) {
@@ -130,7 +123,7 @@ TEST_F(CareTest, VerifiesEveryByteAndDropsWhatIsDamaged) {
   EXPECT_EQ(page.damaged[0].name, "correlations/b");
   EXPECT_TRUE(page.damaged[0].dropped);
   EXPECT_EQ(page.damaged[1].name, "correlations/d");
-  EXPECT_THAT(Ids(), ElementsAre("a", "c", "e"));
+  EXPECT_THAT(CorrelationIds(), ElementsAre("a", "c", "e"));
   EXPECT_THAT(VerifyAll().damaged, IsEmpty());
 }
 
@@ -154,10 +147,10 @@ TEST_F(CareTest, VerifiesInPagesThatGoOnWhereTheLastOneEnded) {
 TEST_F(CareTest, EvictsTheLeastRecentlyUsedBeyondTheBudget) {
   OpenWith({.result_budget_bytes = 10'000, .observer = {}, .env = nullptr});
   for (const char* id : {"a", "b", "c", "d"}) Put(id, 2400);
-  EXPECT_THAT(Ids(), ElementsAre("a", "b", "c", "d"));
+  EXPECT_THAT(CorrelationIds(), ElementsAre("a", "b", "c", "d"));
   ASSERT_TRUE(store_->GetResult(kKind, "a").ok());
   Put("e", 2400);
-  EXPECT_THAT(Ids(), ElementsAre("a", "c", "d", "e"));
+  EXPECT_THAT(CorrelationIds(), ElementsAre("a", "c", "d", "e"));
   EXPECT_EQ(ErrorReason(store_->GetResult(kKind, "b").status()), "RESULT_NOT_FOUND");
   const StoreStats stats = ValueOf(store_->Stats());
   EXPECT_EQ(stats.evicted_results, 1);
@@ -176,7 +169,7 @@ TEST_F(CareTest, RemembersAcrossARestartWhatWasUsedLast) {
   });
   OpenWith({.result_budget_bytes = 6000, .observer = {}, .env = nullptr});
   Put("c", 2400);
-  EXPECT_THAT(Ids(), ElementsAre("a", "c"));
+  EXPECT_THAT(CorrelationIds(), ElementsAre("a", "c"));
 }
 
 TEST_F(CareTest, EvictsNothingThatWasUsedWhileAHoldLives) {
@@ -187,16 +180,16 @@ TEST_F(CareTest, EvictsNothingThatWasUsedWhileAHoldLives) {
     const Store::Hold hold(store_.get());
     ASSERT_TRUE(store_->GetResult(kKind, "input").ok());
     for (const char* id : {"r1", "r2", "r3"}) Put(id, 2400);
-    EXPECT_THAT(Ids(), ElementsAre("input", "r1", "r2", "r3"));
+    EXPECT_THAT(CorrelationIds(), ElementsAre("input", "r1", "r2", "r3"));
   }
   Put("r4", 2400);
-  EXPECT_THAT(Ids(), ElementsAre("r3", "r4"));
+  EXPECT_THAT(CorrelationIds(), ElementsAre("r3", "r4"));
 }
 
 TEST_F(CareTest, KeepsTheNewestResultHoweverLarge) {
   OpenWith({.result_budget_bytes = 1000, .observer = {}, .env = nullptr});
   Put("large", 100'000);
-  EXPECT_THAT(Ids(), ElementsAre("large"));
+  EXPECT_THAT(CorrelationIds(), ElementsAre("large"));
 }
 
 TEST_F(CareTest, CountsWhatIsThere) {

@@ -30,12 +30,6 @@ using ::testing::StartsWith;
 
 constexpr char kKind[] = "correlations";
 
-std::vector<std::string> Ids(const Page& page) {
-  std::vector<std::string> ids;
-  for (const Record& record : page.records) ids.push_back(record.id);
-  return ids;
-}
-
 void WriteFile(const std::filesystem::path& path, const std::string& text) {
   std::ofstream(path, std::ios::binary) << text;
 }

@@ -26,6 +26,12 @@ T ValueOf(absl::StatusOr<T> result) {
   return std::move(result).value();
 }
 
+inline std::vector<std::string> Ids(const Page& page) {
+  std::vector<std::string> ids;
+  for (const Record& record : page.records) ids.push_back(record.id);
+  return ids;
+}
+
 // A RocksDB with every column family it has, opened past the store.
 class RawDatabase {
  public:
@@ -118,6 +124,9 @@ class StoreTestBase : public ::testing::Test {
   void Reopen() {
     store_.reset();
     store_ = ValueOf(Store::Open(path_));
+  }
+  std::vector<std::string> CorrelationIds() {
+    return Ids(ValueOf(store_->ListResults("correlations", 1000, "")));
   }
   // Closes the store and runs `look` on its raw database; reopen before using store_ again.
   template <typename Look>
