@@ -50,6 +50,7 @@ void AddSymmetricProduct(const at::Tensor& a, const at::Tensor& sum) {
 // Threads that share a triangle wait for one another.
 void AddByOneThreadEach(const std::vector<const SymmetricProduct*>& products) {
   const auto count = static_cast<int64_t>(products.size());
+  if (count == 0) return;
   // A range of one would run outside of a parallel region, where BLAS takes all threads.
   at::parallel_for(0, std::max<int64_t>(count, 2), 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < std::min(end, count); ++i) {
